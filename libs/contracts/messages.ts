@@ -1,0 +1,212 @@
+// Events, jobs and outcomes. Each schema is written once and gives the type, the
+// validation and the published documents. Events are in the past tense, jobs imperative.
+
+import { type Static, type TSchema, Type } from 'typebox'
+
+const Name = Type.String({ minLength: 1, maxLength: 253 })
+const Timestamp = Type.String({ description: 'RFC 3339, UTC', pattern: '^\\d{4}-\\d{2}-\\d{2}T[\\d:.]+Z$' })
+const ScopeKeyText = Type.String({
+  description: 'Network address and prefix length, `10.0.10.0/24`',
+  pattern: '^\\d{1,3}(\\.\\d{1,3}){3}/\\d{1,2}$',
+})
+const FingerprintText = Type.String({ pattern: '^v\\d+:[0-9a-f]{64}$' })
+
+function literals<const T extends readonly string[]>(values: T, description?: string) {
+  return Type.Unsafe<T[number]>(Type.String({ enum: [...values], ...(description ? { description } : {}) }))
+}
+
+// --- events
+
+/** A scope was created, changed or deleted on a server. It only wakes somebody up: nothing of it is ever written. */
+export const ScopeChanged = Type.Object(
+  {
+    server: Name,
+    scope: ScopeKeyText,
+    change: literals(['created', 'changed', 'deleted']),
+    fingerprint: Type.Optional(FingerprintText),
+    previousFingerprint: Type.Optional(FingerprintText),
+    revision: Type.Integer({ minimum: 1, description: 'Counts the reads in which this watcher saw a change' }),
+    seenAt: Timestamp,
+  },
+  { title: 'ScopeChanged', description: 'A scope was created, changed or deleted on a DHCP server' },
+)
+export type ScopeChanged = Static<typeof ScopeChanged>
+
+/** Somebody asks that settings are copied from `server` to its partner. */
+export const ReplicationRequested = Type.Object(
+  {
+    level: literals(['server', 'relationship', 'scope']),
+    server: Type.String({ minLength: 1, maxLength: 253, description: 'The source: the server whose settings are copied' }),
+    relationship: Type.Optional(Type.String({ minLength: 1, maxLength: 253, description: 'Level `relationship` only' })),
+    scopes: Type.Optional(
+      Type.Array(Type.String({ minLength: 7, maxLength: 18 }), {
+        minItems: 1,
+        maxItems: 4096,
+        description: 'Level `scope` only: scope IDs, `10.0.10.0` or `10.0.10.0/24`',
+      }),
+    ),
+    job: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9-]{1,64}$',
+        description: 'Id of the job this becomes; default: made from the message id. A known id is not accepted twice',
+      }),
+    ),
+    requester: Name,
+    actor: Type.Optional(Type.String({ maxLength: 253, description: 'The person or program that asked' })),
+    reason: Type.Optional(Type.String({ maxLength: 1000 })),
+    approvedPlan: Type.Optional(
+      Type.String({
+        pattern: '^[0-9a-f]{64}$',
+        description: 'Digest of the plan that was shown and approved; holds are released only for exactly this plan',
+      }),
+    ),
+    requestedAt: Type.Optional(Timestamp),
+  },
+  { title: 'ReplicationRequested', description: 'A request to replicate on one of the three levels' },
+)
+export type ReplicationRequested = Static<typeof ReplicationRequested>
+
+// --- jobs
+
+export const JobCause = Type.Object({
+  kind: literals(['change', 'request', 'tick']),
+  requester: Type.Optional(Name),
+  actor: Type.Optional(Type.String()),
+  reason: Type.Optional(Type.String()),
+  traceparent: Type.Optional(Type.String()),
+})
+export type JobCause = Static<typeof JobCause>
+
+/** What keeps a job waiting; it goes on by itself. */
+export const PENDING_REASONS = [
+  'quiet-period',
+  'partner-not-normal',
+  'source-not-steady',
+  'unreachable',
+  'uncertain',
+  'lock-held',
+  'children',
+] as const
+export type PendingReason = (typeof PENDING_REASONS)[number]
+
+/**
+ * The intent that a change or request becomes, kept in the bucket `jobs` until its final outcome is published.
+ * A server job fans out into relationship jobs (`children`); a relationship job into its scopes (rows of its outcome).
+ */
+export const Job = Type.Object(
+  {
+    job: Type.String(),
+    kind: literals(['ReplicateServer', 'ReplicateRelationship', 'ReplicateScope']),
+    automatic: Type.Boolean({ description: 'True for the one automatic job of a relationship, which later changes join' }),
+    slot: Type.String({ description: 'Relationship, or `_` and the server for a server job' }),
+    relationship: Type.Optional(Name),
+    source: Name,
+    scopes: Type.Optional(Type.Array(ScopeKeyText, { description: 'Absent: every scope of the relationship' })),
+    approvedPlan: Type.Optional(Type.String()),
+    parent: Type.Optional(Type.Object({ slot: Type.String(), job: Type.String() })),
+    children: Type.Optional(Type.Array(Type.Object({ slot: Type.String(), job: Type.String() }))),
+    refusedRelationships: Type.Optional(Type.Array(Type.Object({ relationship: Name, code: Type.String(), message: Type.String() }))),
+    cause: JobCause,
+    createdAt: Timestamp,
+    noticedAt: Type.Optional(Type.String({ description: 'When the first change that it carries was seen' })),
+    dueAt: Type.Optional(Timestamp),
+    pendingReason: Type.Optional(literals(PENDING_REASONS)),
+    pendingDetail: Type.Optional(Type.String()),
+    attempts: Type.Integer({ minimum: 0, description: 'Tries that ended in a crash or an unexpected failure' }),
+    waits: Type.Integer({ minimum: 0, description: 'Times it was put back to wait; drives the backoff' }),
+  },
+  { title: 'Job' },
+)
+export type Job = Static<typeof Job>
+
+// --- outcomes
+
+export const REPLICATION_STATUSES = ['replicated', 'already-in-sync', 'held', 'refused', 'failed', 'superseded'] as const
+export type ReplicationStatus = (typeof REPLICATION_STATUSES)[number]
+
+export const ChangeCounts = Type.Object({
+  added: Type.Integer({ minimum: 0 }),
+  updated: Type.Integer({ minimum: 0 }),
+  deleted: Type.Integer({ minimum: 0 }),
+})
+
+/** What became of one scope. `code` is the reason in one word, `message` the sentence for the operator. */
+export const ScopeOutcome = Type.Object({
+  scope: ScopeKeyText,
+  status: literals(REPLICATION_STATUSES),
+  code: Type.String({ description: 'See the reference of reasons in services/replicator/README.md' }),
+  message: Type.String(),
+  persisted: Type.Optional(Type.Boolean({ description: 'False: it runs on the target but does not survive its restart' })),
+  counts: Type.Optional(ChangeCounts),
+  plan: Type.Optional(Type.Array(Type.String(), { description: 'The changes in DHCP words; cut where they are many' })),
+  before: Type.Optional(FingerprintText),
+  after: Type.Optional(FingerprintText),
+})
+export type ScopeOutcome = Static<typeof ScopeOutcome>
+
+export const Stage = Type.Object({ name: Type.String(), durationMs: Type.Number({ minimum: 0 }) })
+export type Stage = Static<typeof Stage>
+
+/** One entry of the ledger. `final` is published once per job and never changed. */
+export const Outcome = Type.Object(
+  {
+    job: Type.String(),
+    kind: literals(['accepted', 'progress', 'final']),
+    level: literals(['server', 'relationship', 'scope']),
+    automatic: Type.Boolean(),
+    slot: Type.String(),
+    relationship: Type.Optional(Name),
+    source: Name,
+    target: Type.Optional(Name),
+    requestedScopes: Type.Optional(Type.Array(ScopeKeyText)),
+    status: Type.Optional(literals([...REPLICATION_STATUSES, 'pending', 'running'], 'Of the whole job; the most severe of its scopes')),
+    code: Type.Optional(Type.String()),
+    message: Type.Optional(Type.String()),
+    progress: Type.Optional(
+      Type.Object({ stage: Type.String(), done: Type.Integer(), total: Type.Integer() }, { description: 'Scopes done of all' }),
+    ),
+    scopes: Type.Optional(Type.Array(ScopeOutcome)),
+    scopeCount: Type.Optional(Type.Integer({ description: 'All scopes of the job; `scopes` is cut where they are many' })),
+    planDigest: Type.Optional(Type.String({ description: 'Names the whole plan; approve exactly this one' })),
+    stages: Type.Optional(Type.Array(Stage)),
+    cause: JobCause,
+    parent: Type.Optional(Type.Object({ slot: Type.String(), job: Type.String() })),
+    children: Type.Optional(Type.Array(Type.Object({ slot: Type.String(), job: Type.String() }))),
+    epoch: Type.Optional(Type.Integer()),
+    createdAt: Timestamp,
+    noticedAt: Type.Optional(Type.String()),
+    at: Timestamp,
+    replicator: Type.Optional(Type.String()),
+  },
+  { title: 'Outcome', description: 'What became of a job' },
+)
+export type Outcome = Static<typeof Outcome>
+
+export const Authority = Type.Object({
+  relationship: Name,
+  side: Type.String({ description: 'The authoritative server' }),
+  epoch: Type.Integer({ minimum: 1 }),
+  changedAt: Timestamp,
+  changedBy: Type.String(),
+})
+export type Authority = Static<typeof Authority>
+
+export const DeadLetter = Type.Object({
+  stream: Type.String(),
+  subject: Type.String(),
+  sequence: Type.Integer(),
+  reason: Type.String(),
+  headers: Type.Record(Type.String(), Type.String()),
+  body: Type.String({ description: 'The message as text, cut at 64 KiB' }),
+  at: Timestamp,
+})
+export type DeadLetter = Static<typeof DeadLetter>
+
+/** CloudEvents types of what is published, with their schemas. */
+export const MESSAGE_TYPES = {
+  'dev.twinscope.scope.changed.v1': ScopeChanged,
+  'dev.twinscope.replication.requested.v1': ReplicationRequested,
+  'dev.twinscope.outcome.v1': Outcome,
+  'dev.twinscope.deadletter.v1': DeadLetter,
+} as const satisfies Record<string, TSchema>
+export type MessageType = keyof typeof MESSAGE_TYPES
