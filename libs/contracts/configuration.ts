@@ -2,8 +2,12 @@
 // with line numbers are in libs/service-host/configuration.ts.
 
 import { type Static, Type } from 'typebox'
+import type { DecisionPolicy, SafetyLimits } from '#plan/policy.ts'
 
-const Duration = Type.String({ pattern: '^\\d+(ms|s|m|h)$', description: 'A number and `ms`, `s`, `m` or `h`: `500ms`, `2s`' })
+const Duration = Type.String({
+  pattern: '^\\d+(ms|s|m|h)$',
+  description: 'A number and `ms`, `s`, `m` or `h`: `500ms`, `2s`',
+})
 const Ratio = Type.Number({ minimum: 0, maximum: 1 })
 const ServerName = Type.String({ minLength: 1, maxLength: 253, pattern: '^[^\\s*>]+$' })
 
@@ -11,17 +15,37 @@ const KeaServer = Type.Object(
   {
     name: ServerName,
     kind: Type.Literal('kea'),
-    control: Type.String({ pattern: '^(unix:/.+|https?://.+)$', description: '`unix:/path/of/socket` or the URL of the control agent (2.x) or HTTP control socket (3.x)' }),
-    'config-file': Type.Optional(Type.String({ pattern: '^/', description: "Kea's configuration file, where the watcher runs on Kea's host" })),
-    exclusive: Type.Optional(Type.Boolean({ description: 'No other Twinscope writes to this server. Default false. Needed for writing where `config-file` is absent' })),
-    'accept-rewrite': Type.Optional(Type.Boolean({ description: 'Let Kea rewrite a file that has comments or includes; the original is kept beside it. Default false' })),
+    control: Type.String({
+      pattern: '^(unix:/.+|https?://.+)$',
+      description: '`unix:/path/of/socket` or the URL of the control agent (2.x) or HTTP control socket (3.x)',
+    }),
+    'config-file': Type.Optional(
+      Type.String({ pattern: '^/', description: "Kea's configuration file, where the watcher runs on Kea's host" }),
+    ),
+    exclusive: Type.Optional(
+      Type.Boolean({
+        description:
+          'No other Twinscope writes to this server. Default false. Needed for writing where `config-file` is absent',
+      }),
+    ),
+    'accept-rewrite': Type.Optional(
+      Type.Boolean({
+        description:
+          'Let Kea rewrite a file that has comments or includes; the original is kept beside it. Default false',
+      }),
+    ),
     'user-file': Type.Optional(Type.String({ description: 'File with `user:password` for HTTP basic authentication' })),
   },
   { additionalProperties: false },
 )
 
 const SimulatedServer = Type.Object(
-  { name: ServerName, kind: Type.Literal('simulated'), control: Type.String({ pattern: '^http://' }), exclusive: Type.Optional(Type.Boolean()) },
+  {
+    name: ServerName,
+    kind: Type.Literal('simulated'),
+    control: Type.String({ pattern: '^http://' }),
+    exclusive: Type.Optional(Type.Boolean()),
+  },
   { additionalProperties: false },
 )
 
@@ -51,10 +75,14 @@ export const RelationshipConfig = Type.Object(
     name: ServerName,
     servers: Type.Array(ServerName, { minItems: 2, maxItems: 2 }),
     authority: ServerName,
-    mode: Type.Optional(Type.Unsafe<'automatic' | 'manual' | 'observe'>(Type.String({ enum: ['automatic', 'manual', 'observe'] }))),
+    mode: Type.Optional(
+      Type.Unsafe<'automatic' | 'manual' | 'observe'>(Type.String({ enum: ['automatic', 'manual', 'observe'] })),
+    ),
     'quiet-period': Type.Optional(Duration),
     'on-foreign-edit': Type.Optional(Type.Unsafe<'hold' | 'revert'>(Type.String({ enum: ['hold', 'revert'] }))),
-    'on-conflict': Type.Optional(Type.Unsafe<'hold' | 'authority-wins'>(Type.String({ enum: ['hold', 'authority-wins'] }))),
+    'on-conflict': Type.Optional(
+      Type.Unsafe<'hold' | 'authority-wins'>(Type.String({ enum: ['hold', 'authority-wins'] })),
+    ),
     prune: Type.Optional(Type.Unsafe<'off' | 'ask' | 'on'>(Type.String({ enum: ['off', 'ask', 'on'] }))),
     limits: Type.Optional(
       Type.Object(
@@ -83,7 +111,7 @@ export const ConfigurationFile = Type.Object(
 export type ConfigurationFile = Static<typeof ConfigurationFile>
 
 /** A relationship's policy with every default filled in. */
-export type RelationshipPolicy = {
+export type RelationshipPolicy = DecisionPolicy & {
   readonly name: string
   readonly servers: readonly [string, string]
   readonly authority: string
@@ -91,24 +119,11 @@ export type RelationshipPolicy = {
   readonly mode: 'automatic' | 'manual' | 'observe'
   /** Milliseconds a scope must have been unchanged before it is replicated. Default 2000; 0 allowed. */
   readonly quietPeriodMs: number
-  readonly onForeignEdit: 'hold' | 'revert'
-  readonly onConflict: 'hold' | 'authority-wins'
-  readonly prune: 'off' | 'ask' | 'on'
   readonly limits: SafetyLimits
 }
 
-export type SafetyLimits = {
-  /** Share of a scope's objects that may be deleted. Default 0.3. */
-  readonly maxDeleteRatio: number
-  /** Share of a scope's objects that may be updated. Default 0.3. */
-  readonly maxUpdateRatio: number
-  /** The ratios apply to scopes with at least this many objects. Default 10. */
-  readonly minObjects: number
-  /** Share of a relationship's scopes that may change in one run by other than creation. Default 0.2, from 5 scopes on. */
-  readonly maxScopesRatio: number
-  /** Scopes deleted in one run with `prune: on`. Default 1. */
-  readonly maxScopeDeletes: number
-}
-
 /** A configuration after validation. */
-export type Configuration = { readonly servers: readonly ServerConfig[]; readonly relationships: readonly RelationshipPolicy[] }
+export type Configuration = {
+  readonly servers: readonly ServerConfig[]
+  readonly relationships: readonly RelationshipPolicy[]
+}

@@ -2,7 +2,7 @@
 // Scope content travels as canonical text, so that no JSON codec on the way touches its numbers.
 
 import { type Static, Type } from 'typebox'
-import { PENDING_REASONS } from './messages.ts'
+import type { PENDING_REASONS } from './messages.ts'
 
 /** Every answer is either `{ok: …}` or `{error: GateError}`. */
 export const GATE_ERROR_CODES = [
@@ -100,7 +100,10 @@ export const GATE_SCHEMAS = {
     response: Type.Object({
       revision: Type.Integer(),
       contents: Type.Array(
-        Type.Object({ scope: Type.String(), content: Type.Optional(Type.Object({ fingerprint: Type.String(), text: Type.String() })) }),
+        Type.Object({
+          scope: Type.String(),
+          content: Type.Optional(Type.Object({ fingerprint: Type.String(), text: Type.String() })),
+        }),
       ),
       next: Type.Optional(Type.String()),
     }),
@@ -122,7 +125,11 @@ export const GATE_SCHEMAS = {
       ticket: Type.String(),
       job: Type.String(),
       scopes: Type.Array(
-        Type.Object({ scope: Type.String(), expected: Type.Optional(Type.String()), wanted: Type.Optional(Type.String()) }),
+        Type.Object({
+          scope: Type.String(),
+          expected: Type.Optional(Type.String()),
+          wanted: Type.Optional(Type.String()),
+        }),
       ),
     }),
     response: Type.Object({
@@ -156,7 +163,11 @@ export const GATE_SCHEMAS = {
       relationship: Type.String(),
       epoch: Type.Integer(),
       scopes: Type.Array(
-        Type.Object({ scope: Type.String(), fingerprint: Type.Optional(Type.String()), serial: Type.Optional(Type.Integer()) }),
+        Type.Object({
+          scope: Type.String(),
+          fingerprint: Type.Optional(Type.String()),
+          serial: Type.Optional(Type.Integer()),
+        }),
       ),
     }),
     response: Type.Object({ agreed: Type.Array(Type.String()), serial: Type.Integer() }),

@@ -36,8 +36,14 @@ export type ScopeChanged = Static<typeof ScopeChanged>
 export const ReplicationRequested = Type.Object(
   {
     level: literals(['server', 'relationship', 'scope']),
-    server: Type.String({ minLength: 1, maxLength: 253, description: 'The source: the server whose settings are copied' }),
-    relationship: Type.Optional(Type.String({ minLength: 1, maxLength: 253, description: 'Level `relationship` only' })),
+    server: Type.String({
+      minLength: 1,
+      maxLength: 253,
+      description: 'The source: the server whose settings are copied',
+    }),
+    relationship: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 253, description: 'Level `relationship` only' }),
+    ),
     scopes: Type.Optional(
       Type.Array(Type.String({ minLength: 7, maxLength: 18 }), {
         minItems: 1,
@@ -97,7 +103,9 @@ export const Job = Type.Object(
   {
     job: Type.String(),
     kind: literals(['ReplicateServer', 'ReplicateRelationship', 'ReplicateScope']),
-    automatic: Type.Boolean({ description: 'True for the one automatic job of a relationship, which later changes join' }),
+    automatic: Type.Boolean({
+      description: 'True for the one automatic job of a relationship, which later changes join',
+    }),
     slot: Type.String({ description: 'Relationship, or `_` and the server for a server job' }),
     relationship: Type.Optional(Name),
     source: Name,
@@ -105,7 +113,9 @@ export const Job = Type.Object(
     approvedPlan: Type.Optional(Type.String()),
     parent: Type.Optional(Type.Object({ slot: Type.String(), job: Type.String() })),
     children: Type.Optional(Type.Array(Type.Object({ slot: Type.String(), job: Type.String() }))),
-    refusedRelationships: Type.Optional(Type.Array(Type.Object({ relationship: Name, code: Type.String(), message: Type.String() }))),
+    refusedRelationships: Type.Optional(
+      Type.Array(Type.Object({ relationship: Name, code: Type.String(), message: Type.String() })),
+    ),
     cause: JobCause,
     createdAt: Timestamp,
     noticedAt: Type.Optional(Type.String({ description: 'When the first change that it carries was seen' })),
@@ -121,7 +131,14 @@ export type Job = Static<typeof Job>
 
 // --- outcomes
 
-export const REPLICATION_STATUSES = ['replicated', 'already-in-sync', 'held', 'refused', 'failed', 'superseded'] as const
+export const REPLICATION_STATUSES = [
+  'replicated',
+  'already-in-sync',
+  'held',
+  'refused',
+  'failed',
+  'superseded',
+] as const
 export type ReplicationStatus = (typeof REPLICATION_STATUSES)[number]
 
 export const ChangeCounts = Type.Object({
@@ -136,7 +153,9 @@ export const ScopeOutcome = Type.Object({
   status: literals(REPLICATION_STATUSES),
   code: Type.String({ description: 'See the reference of reasons in services/replicator/README.md' }),
   message: Type.String(),
-  persisted: Type.Optional(Type.Boolean({ description: 'False: it runs on the target but does not survive its restart' })),
+  persisted: Type.Optional(
+    Type.Boolean({ description: 'False: it runs on the target but does not survive its restart' }),
+  ),
   counts: Type.Optional(ChangeCounts),
   plan: Type.Optional(Type.Array(Type.String(), { description: 'The changes in DHCP words; cut where they are many' })),
   before: Type.Optional(FingerprintText),
@@ -159,14 +178,21 @@ export const Outcome = Type.Object(
     source: Name,
     target: Type.Optional(Name),
     requestedScopes: Type.Optional(Type.Array(ScopeKeyText)),
-    status: Type.Optional(literals([...REPLICATION_STATUSES, 'pending', 'running'], 'Of the whole job; the most severe of its scopes')),
+    status: Type.Optional(
+      literals([...REPLICATION_STATUSES, 'pending', 'running'], 'Of the whole job; the most severe of its scopes'),
+    ),
     code: Type.Optional(Type.String()),
     message: Type.Optional(Type.String()),
     progress: Type.Optional(
-      Type.Object({ stage: Type.String(), done: Type.Integer(), total: Type.Integer() }, { description: 'Scopes done of all' }),
+      Type.Object(
+        { stage: Type.String(), done: Type.Integer(), total: Type.Integer() },
+        { description: 'Scopes done of all' },
+      ),
     ),
     scopes: Type.Optional(Type.Array(ScopeOutcome)),
-    scopeCount: Type.Optional(Type.Integer({ description: 'All scopes of the job; `scopes` is cut where they are many' })),
+    scopeCount: Type.Optional(
+      Type.Integer({ description: 'All scopes of the job; `scopes` is cut where they are many' }),
+    ),
     planDigest: Type.Optional(Type.String({ description: 'Names the whole plan; approve exactly this one' })),
     stages: Type.Optional(Type.Array(Stage)),
     cause: JobCause,

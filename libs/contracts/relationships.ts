@@ -4,11 +4,21 @@ import type { DiscoveredRelationship } from '#dhcp/relationship.ts'
 import type { RelationshipPolicy } from './configuration.ts'
 
 export type MatchedRelationship =
-  | { readonly kind: 'configured'; readonly policy: RelationshipPolicy; readonly partner: string; readonly discovered: DiscoveredRelationship }
+  | {
+      readonly kind: 'configured'
+      readonly policy: RelationshipPolicy
+      readonly partner: string
+      readonly discovered: DiscoveredRelationship
+    }
   /** Found at the server, not in the configuration: only observed. */
   | { readonly kind: 'discovered'; readonly discovered: DiscoveredRelationship }
   /** In the configuration, not at the server. */
-  | { readonly kind: 'missing'; readonly policy: RelationshipPolicy; readonly partner: string; readonly message: string }
+  | {
+      readonly kind: 'missing'
+      readonly policy: RelationshipPolicy
+      readonly partner: string
+      readonly message: string
+    }
 
 /** `dhcp1` for `dhcp1.example.net`. */
 export function shortName(server: string): string {
@@ -42,7 +52,10 @@ export function matchRelationships(
     }
   }
   take((policy, found) => found.name.toLowerCase() === policy.name.toLowerCase())
-  take((policy, found) => shortName(found.partnerName).toLowerCase() === shortName(partnerOf(policy, server)).toLowerCase())
+  take(
+    (policy, found) =>
+      shortName(found.partnerName).toLowerCase() === shortName(partnerOf(policy, server)).toLowerCase(),
+  )
   if (open.length === 1 && left.length === 1) take(() => true)
   const known = discovered.map((found) => `"${found.name}" with ${found.partnerName}`).join(', ') || 'none'
   for (const policy of open) {

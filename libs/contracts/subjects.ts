@@ -44,7 +44,9 @@ export function scopeChangedSubject(server: string, scope: ScopeKey): string {
   return `${ROOT}.scope.changed.${escapeName(server)}.${scopeToken(scope)}`
 }
 
-export function parseScopeChangedSubject(subject: string): { readonly server: string; readonly scope: ScopeKey } | undefined {
+export function parseScopeChangedSubject(
+  subject: string,
+): { readonly server: string; readonly scope: ScopeKey } | undefined {
   const [serverToken, scope] = tokensOf(subject, [ROOT, 'scope', 'changed'], 2) ?? []
   if (serverToken === undefined || scope === undefined) return undefined
   const server = unescapeName(serverToken)
@@ -112,7 +114,17 @@ export function deadletterSubject(stream: string): string {
 
 // --- gates (request/reply)
 
-export const GATE_OPERATIONS = ['prepare', 'manifest', 'read', 'stage', 'commit', 'result', 'agree', 'fence', 'preimage'] as const
+export const GATE_OPERATIONS = [
+  'prepare',
+  'manifest',
+  'read',
+  'stage',
+  'commit',
+  'result',
+  'agree',
+  'fence',
+  'preimage',
+] as const
 export type GateOperation = (typeof GATE_OPERATIONS)[number]
 
 export function gateSubject(server: string, operation: GateOperation): string {

@@ -1,0 +1,84 @@
+// The decision per scope. First match wins; `auth` is the authoritative side, `other` its partner,
+// `base` the content both last agreed on. This table is also what keeps our own writes from echoing.
+//
+//   auth                    other                      meaning                     action
+//   = other                 = auth                     converged                   base := it
+//   earlier base, after     any                        came up with an old file    hold regressed
+//     a restart
+//   present                 earlier base, after        the target lost our write   replicate
+//                             a restart
+//   any                     changed while alone        both may be right           hold conflict
+//   present                 missing, never known       created                     replicate
+//   present                 missing, base known        deleted on the wrong side   hold foreign-edit / revert
+//   missing                 = base                     deleted                     show / hold / delete (prune)
+//   missing                 present, otherwise         only on the partner         show
+//   present                 present, base unknown      first contact               hold first-contact
+//   ≠ base                  = base                     the normal change           replicate
+//   = base                  ≠ base                     edit on the wrong side      hold foreign-edit / revert
+//   ≠ base                  ≠ base, ≠ auth             both changed                hold conflict / authority-wins
+
+import type { DecisionPolicy } from './policy.ts'
+
+/** One side's knowledge of one scope. */
+export type ScopeSide = {
+  /** Fingerprint of the live content; absent: the scope is not there. */
+  readonly live?: string
+  /** The live content is an earlier base, first seen after a restart of that server. */
+  readonly regressed: boolean
+  /** It changed while that server served alone (partner-down). */
+  readonly changedAlone: boolean
+  /** A recovery found content there that is neither what was before nor what was wanted. */
+  readonly dirty: boolean
+  /** Why its content cannot be replicated faithfully. */
+  readonly unreplicable?: string
+}
+
+/** `known: true` without `content`: both sides last agreed that the scope is absent. */
+export type ScopeBase = { readonly known: boolean; readonly content?: string }
+
+export type HoldCode =
+  | 'regressed'
+  | 'conflict'
+  | 'foreign-edit'
+  | 'first-contact'
+  | 'deleted'
+  | 'dirty'
+  | 'unreplicable'
+
+export type Decision =
+  | { readonly kind: 'converged' }
+  | {
+      readonly kind: 'replicate'
+      readonly code: 'changed' | 'created' | 'target-lost-write' | 'deleted' | 'reverted' | 'authority-wins'
+    }
+  | { readonly kind: 'hold'; readonly code: HoldCode; readonly detail?: string }
+  /** Shown to operators; never written, and no approval makes it be written. */
+  | { readonly kind: 'show'; readonly code: 'only-on-partner' | 'deleted' }
+
+export function decideScope(auth: ScopeSide, other: ScopeSide, base: ScopeBase, policy: DecisionPolicy): Decision {
+  if (auth.live === other.live) return { kind: 'converged' }
+  if (auth.dirty || other.dirty) return { kind: 'hold', code: 'dirty' }
+  if (auth.unreplicable !== undefined) return { kind: 'hold', code: 'unreplicable', detail: auth.unreplicable }
+  if (auth.regressed) return { kind: 'hold', code: 'regressed' }
+  if (auth.live !== undefined && other.regressed) return { kind: 'replicate', code: 'target-lost-write' }
+  // It was changed while it served alone, so somebody may have had a reason. Copying over it would lose that change.
+  if (other.changedAlone) return { kind: 'hold', code: 'conflict' }
+
+  const foreignEdit = (): Decision =>
+    policy.onForeignEdit === 'revert' ? { kind: 'replicate', code: 'reverted' } : { kind: 'hold', code: 'foreign-edit' }
+
+  if (other.live === undefined) {
+    return base.known && base.content !== undefined ? foreignEdit() : { kind: 'replicate', code: 'created' }
+  }
+  if (auth.live === undefined) {
+    if (!base.known || base.content !== other.live) return { kind: 'show', code: 'only-on-partner' }
+    if (policy.prune === 'on') return { kind: 'replicate', code: 'deleted' }
+    return policy.prune === 'ask' ? { kind: 'hold', code: 'deleted' } : { kind: 'show', code: 'deleted' }
+  }
+  if (!base.known) return { kind: 'hold', code: 'first-contact' }
+  if (other.live === base.content) return { kind: 'replicate', code: 'changed' }
+  if (auth.live === base.content) return foreignEdit()
+  return policy.onConflict === 'authority-wins'
+    ? { kind: 'replicate', code: 'authority-wins' }
+    : { kind: 'hold', code: 'conflict' }
+}
