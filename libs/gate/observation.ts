@@ -1,0 +1,37 @@
+// One full read of a server, as the watcher and the gate use it: contents with fingerprints.
+
+import { contentOf, type ScopeContent } from '#dhcp/fingerprint.ts'
+import type { DiscoveredRelationship, FailoverState } from '#dhcp/relationship.ts'
+import type { ScopeKey } from '#dhcp/scope.ts'
+import type { Snapshot } from '#drivers/driver.ts'
+
+export type Observation = {
+  /** Counts the full reads; rises over restarts of the watcher too, though reads that saw nothing new may share a number then. */
+  readonly revision: number
+  readonly readAt: string
+  readonly instance: string
+  readonly version: string
+  readonly contents: ReadonlyMap<ScopeKey, ScopeContent>
+  readonly unreplicable: ReadonlyMap<ScopeKey, string>
+  readonly provides: ReadonlySet<string>
+  readonly relationships: readonly DiscoveredRelationship[]
+  readonly snapshot: Snapshot
+}
+
+export function observationOf(snapshot: Snapshot, revision: number, known?: Observation): Observation {
+  const contents = new Map<ScopeKey, ScopeContent>()
+  for (const [scope, value] of snapshot.scopes) {
+    // A driver may hand out the same object while nothing changed; hashing it again is the larger part of a read.
+    const before = known?.snapshot.scopes.get(scope) === value ? known.contents.get(scope) : undefined
+    contents.set(scope, before ?? contentOf(value))
+  }
+  const { readAt, instance, version, unreplicable, provides, relationships } = snapshot
+  return { revision, readAt, instance, version, contents, unreplicable, provides, relationships, snapshot }
+}
+
+/** The failover state in which this server serves a scope; a scope that is gone counts to every relationship. */
+export function servesAlone(observation: Observation, scope: ScopeKey): boolean {
+  const alone: FailoverState = 'partner-down'
+  const member = observation.relationships.filter((found) => found.scopes === 'all' || found.scopes.includes(scope))
+  return (member.length > 0 ? member : observation.relationships).some((found) => found.state === alone)
+}
