@@ -84,6 +84,7 @@ export const RelationshipConfig = Type.Object(
       Type.Unsafe<'hold' | 'authority-wins'>(Type.String({ enum: ['hold', 'authority-wins'] })),
     ),
     prune: Type.Optional(Type.Unsafe<'off' | 'ask' | 'on'>(Type.String({ enum: ['off', 'ask', 'on'] }))),
+    'on-authority-loss': Type.Optional(Type.Unsafe<'hold' | 'agree'>(Type.String({ enum: ['hold', 'agree'] }))),
     limits: Type.Optional(
       Type.Object(
         {
@@ -119,6 +120,11 @@ export type RelationshipPolicy = DecisionPolicy & {
   readonly mode: 'automatic' | 'manual' | 'observe'
   /** Milliseconds a scope must have been unchanged before it is replicated. Default 2000; 0 allowed. */
   readonly quietPeriodMs: number
+  /**
+   * When the authority's record in NATS is lost but the gates know it: `hold` (default) waits for an operator,
+   * `agree` restores it where both gates name the same side and epoch.
+   */
+  readonly onAuthorityLoss: 'hold' | 'agree'
   readonly limits: SafetyLimits
 }
 

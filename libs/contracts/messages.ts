@@ -72,6 +72,12 @@ export const ReplicationRequested = Type.Object(
 )
 export type ReplicationRequested = Static<typeof ReplicationRequested>
 
+export const ChangeCounts = Type.Object({
+  added: Type.Integer({ minimum: 0 }),
+  updated: Type.Integer({ minimum: 0 }),
+  deleted: Type.Integer({ minimum: 0 }),
+})
+
 // --- jobs
 
 export const JobCause = Type.Object({
@@ -122,6 +128,27 @@ export const Job = Type.Object(
     dueAt: Type.Optional(Timestamp),
     pendingReason: Type.Optional(literals(PENDING_REASONS)),
     pendingDetail: Type.Optional(Type.String()),
+    runningSince: Type.Optional(
+      Type.String({ description: 'Set while a run works on it; a change that comes later starts a new automatic job' }),
+    ),
+    commit: Type.Optional(
+      Type.Object(
+        {
+          id: Type.String(),
+          scopes: Type.Array(
+            Type.Object({
+              scope: Type.String(),
+              code: Type.String(),
+              counts: ChangeCounts,
+              plan: Type.Array(Type.String()),
+              before: Type.Optional(Type.String()),
+              after: Type.Optional(Type.String()),
+            }),
+          ),
+        },
+        { description: 'The commit that was about to be sent; an interrupted run asks the gate what became of it' },
+      ),
+    ),
     attempts: Type.Integer({ minimum: 0, description: 'Tries that ended in a crash or an unexpected failure' }),
     waits: Type.Integer({ minimum: 0, description: 'Times it was put back to wait; drives the backoff' }),
   },
@@ -140,12 +167,6 @@ export const REPLICATION_STATUSES = [
   'superseded',
 ] as const
 export type ReplicationStatus = (typeof REPLICATION_STATUSES)[number]
-
-export const ChangeCounts = Type.Object({
-  added: Type.Integer({ minimum: 0 }),
-  updated: Type.Integer({ minimum: 0 }),
-  deleted: Type.Integer({ minimum: 0 }),
-})
 
 /** What became of one scope. `code` is the reason in one word, `message` the sentence for the operator. */
 export const ScopeOutcome = Type.Object({

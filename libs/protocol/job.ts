@@ -1,0 +1,374 @@
+// One run over the waiting jobs of a relationship, as a pure machine: (state, input) → (state, effects).
+// The replicator performs the effects; the order in which they may happen is decided only here.
+//
+//   authority ─▶ compare ─▶ prepare ─▶ read ─▶ plan ─▶ record ─▶ commit ─▶ agree ─▶ finish
+//                   │          │         ▲                          │
+//                   │          └─────────┼── stale ticket or ───────┘
+//                   ▼                    │   changed target: again, at most MAX_ROUNDS times
+//              finish / wait             └ always after prepare, never before
+//
+// Rules that the model explorer relies on:
+//   - the source is read after prepare, never before: an older read cannot be committed under a newer ticket;
+//   - what is committed names the ticket and epoch of that prepare and the fingerprints of that read;
+//   - a commit without an answer is asked for by its id before anything else is tried.
+
+import { type ComparedScope, compareScopes, type SideRow } from '#plan/compare.ts'
+import type { DecisionPolicy } from '#plan/policy.ts'
+
+/** What the machine needs to know of a waiting job. */
+export type RunJob = {
+  readonly job: string
+  readonly automatic: boolean
+  readonly source: string
+  /** Absent: every scope of the relationship. */
+  readonly scopes?: readonly string[]
+  /** A commit that an earlier, interrupted run had recorded for it. */
+  readonly commit?: string
+}
+
+export type RunPolicy = DecisionPolicy & {
+  readonly relationship: string
+  readonly servers: readonly [string, string]
+  readonly mode: 'automatic' | 'manual' | 'observe'
+  readonly quietPeriodMs: number
+}
+
+export type ScopeVersion = { readonly scope: string; readonly expected?: string; readonly wanted?: string }
+
+export type CommittedScope = {
+  readonly scope: string
+  readonly result: 'written' | 'unchanged' | 'target-changed' | 'rejected' | 'held'
+  readonly code?: string | undefined
+  readonly message?: string | undefined
+  readonly persisted?: boolean | undefined
+  readonly baseEpoch?: number | undefined
+  readonly baseSerial?: number | undefined
+}
+
+export type RunWait =
+  | 'quiet-period'
+  | 'partner-not-normal'
+  | 'source-not-steady'
+  | 'unreachable'
+  | 'uncertain'
+  | 'lock-held'
+
+export type SideFailure = { readonly server: string; readonly wait: RunWait; readonly message: string }
+
+export type RunInput =
+  | { readonly kind: 'authority'; readonly side: string; readonly epoch: number }
+  | { readonly kind: 'no-authority'; readonly message: string }
+  /** Results of commits that earlier runs had recorded. */
+  | { readonly kind: 'recalled'; readonly results: readonly CommittedScope[] }
+  | { readonly kind: 'compared'; readonly source: Side; readonly target: Side; readonly nowMs: number }
+  | { readonly kind: 'prepared'; readonly ticket: string; readonly target: Side }
+  | { readonly kind: 'source-read'; readonly source: Side }
+  | { readonly kind: 'planned'; readonly safe: readonly ScopeVersion[] }
+  | { readonly kind: 'recorded' }
+  | { readonly kind: 'committed'; readonly results: readonly CommittedScope[] }
+  | { readonly kind: 'agreed' }
+  /** What was read or promised is no longer so: begin again with comparing. */
+  | { readonly kind: 'outdated'; readonly why: 'stale-ticket' | 'stale-epoch' | 'input-changed' }
+  | { readonly kind: 'side-failed'; readonly failure: SideFailure }
+  /** A refusal by the target's gate that waiting does not cure. */
+  | { readonly kind: 'refused'; readonly code: string; readonly message: string }
+
+export type Side = { readonly rows: readonly SideRow[]; readonly normal: boolean; readonly state: string }
+
+export type RunEffect =
+  | { readonly kind: 'read-authority' }
+  | { readonly kind: 'recall'; readonly commits: readonly string[]; readonly target: string }
+  | { readonly kind: 'compare'; readonly source: string; readonly target: string; readonly fresh: boolean }
+  | { readonly kind: 'prepare'; readonly target: string; readonly side: string; readonly epoch: number }
+  | { readonly kind: 'read-source'; readonly source: string }
+  | { readonly kind: 'plan'; readonly scopes: readonly ComparedScope[] }
+  | { readonly kind: 'record'; readonly versions: readonly ScopeVersion[] }
+  | {
+      readonly kind: 'commit'
+      readonly target: string
+      readonly side: string
+      readonly epoch: number
+      readonly ticket: string
+      readonly versions: readonly ScopeVersion[]
+    }
+  | {
+      readonly kind: 'agree'
+      readonly server: string
+      readonly epoch: number
+      readonly scopes: readonly { readonly scope: string; readonly fingerprint?: string; readonly serial?: number }[]
+    }
+  | { readonly kind: 'wait'; readonly failure: SideFailure; readonly untilMs?: number }
+  | { readonly kind: 'finish' }
+
+export type RunPhase =
+  | 'authority'
+  | 'recall'
+  | 'compare'
+  | 'prepare'
+  | 'read'
+  | 'plan'
+  | 'record'
+  | 'commit'
+  | 'agree'
+  | 'waiting'
+  | 'finished'
+
+export type RunState = {
+  readonly phase: RunPhase
+  readonly policy: RunPolicy
+  readonly jobs: readonly RunJob[]
+  readonly rounds: number
+  readonly side?: string
+  readonly epoch?: number
+  readonly ticket?: string
+  readonly targetSide?: Side
+  readonly sourceSide?: Side
+  /** The newest comparison; rows of the outcome are made of it. */
+  readonly compared: readonly ComparedScope[]
+  readonly versions: readonly ScopeVersion[]
+  /** Results per scope, over all rounds and recalled commits; the newest counts. */
+  readonly results: readonly CommittedScope[]
+  readonly pendingAgreements: number
+  readonly refusal?: { readonly code: string; readonly message: string }
+}
+
+/** Tries within one run before the jobs are put back to wait. */
+export const MAX_ROUNDS = 4
+
+type Step = { readonly state: RunState; readonly effects: readonly RunEffect[] }
+
+export function startRun(policy: RunPolicy, jobs: readonly RunJob[]): Step {
+  const state: RunState = {
+    phase: 'authority',
+    policy,
+    jobs,
+    rounds: 0,
+    compared: [],
+    versions: [],
+    results: [],
+    pendingAgreements: 0,
+  }
+  return { state, effects: [{ kind: 'read-authority' }] }
+}
+
+function targetOf({ policy, side }: RunState): string {
+  return policy.servers[0] === side ? policy.servers[1] : policy.servers[0]
+}
+
+/** Jobs that may be acted on: automatic ones in mode `automatic`, requests that name the authoritative side. */
+export function effectiveJobs(state: RunState): readonly RunJob[] {
+  return state.jobs.filter((job) =>
+    job.automatic ? state.policy.mode === 'automatic' : job.source === state.side && state.policy.mode !== 'observe',
+  )
+}
+
+/** Whether any effective job asks for this scope. */
+export function isAskedFor(jobs: readonly RunJob[], scope: string): boolean {
+  return jobs.some((job) => job.scopes === undefined || job.scopes.includes(scope))
+}
+
+function compare(state: RunState, source: Side, target: Side): readonly ComparedScope[] {
+  return compareScopes(source.rows, target.rows, state.policy).scopes
+}
+
+/** Differences that this run is about. */
+function concerned(state: RunState, scopes: readonly ComparedScope[]): readonly ComparedScope[] {
+  const jobs = effectiveJobs(state)
+  return scopes.filter(({ scope, decision }) => decision.kind !== 'converged' && isAskedFor(jobs, scope))
+}
+
+function mayBeWritten(state: RunState, scopes: readonly ComparedScope[]): boolean {
+  // A held scope may be written where a request brings an approval; the plan decides.
+  const hasRequest = effectiveJobs(state).some((job) => !job.automatic)
+  return scopes.some(({ decision }) => decision.kind === 'replicate' || (decision.kind === 'hold' && hasRequest))
+}
+
+function startCompare(state: RunState): Step {
+  const fresh = state.jobs.some((job) => !job.automatic) || state.rounds > 0
+  return {
+    state: { ...state, phase: 'compare' },
+    effects: [{ kind: 'compare', source: state.side as string, target: targetOf(state), fresh }],
+  }
+}
+
+function again(state: RunState, why: string): Step {
+  if (state.rounds + 1 >= MAX_ROUNDS) {
+    return wait(state, {
+      server: targetOf(state),
+      wait: 'lock-held',
+      message: `gave way ${MAX_ROUNDS} times (${why}); trying again later`,
+    })
+  }
+  // The authority is read again too: a stale epoch means that it moved.
+  const { ticket: _, ...rest } = state
+  return { state: { ...rest, phase: 'authority', rounds: state.rounds + 1 }, effects: [{ kind: 'read-authority' }] }
+}
+
+function wait(state: RunState, failure: SideFailure, untilMs?: number): Step {
+  return {
+    state: { ...state, phase: 'waiting' },
+    effects: [{ kind: 'wait', failure, ...(untilMs === undefined ? {} : { untilMs }) }],
+  }
+}
+
+function finish(state: RunState): Step {
+  return { state: { ...state, phase: 'finished' }, effects: [{ kind: 'finish' }] }
+}
+
+/** Both gates remember what they now agree on; then the run is over. */
+function agreeAndFinish(state: RunState): Step {
+  const { side, epoch } = state
+  if (side === undefined || epoch === undefined) return finish(state)
+  const wanted = new Map(state.versions.map((version) => [version.scope, version.wanted]))
+  const atSource = state.results
+    .filter(
+      ({ result, scope, baseSerial }) =>
+        (result === 'written' || result === 'unchanged') && wanted.has(scope) && baseSerial !== undefined,
+    )
+    .map(({ scope, baseSerial }) => {
+      const fingerprint = wanted.get(scope)
+      return {
+        scope,
+        ...(fingerprint === undefined ? {} : { fingerprint }),
+        ...(baseSerial === undefined ? {} : { serial: baseSerial }),
+      }
+    })
+  const equal = state.compared
+    .filter(({ mayAgree }) => mayAgree)
+    .map(({ scope, source }) => ({ scope, ...(source === undefined ? {} : { fingerprint: source }) }))
+  const effects: RunEffect[] = []
+  if (atSource.length + equal.length > 0)
+    effects.push({ kind: 'agree', server: side, epoch, scopes: [...atSource, ...equal] })
+  if (equal.length > 0) effects.push({ kind: 'agree', server: targetOf(state), epoch, scopes: equal })
+  if (effects.length === 0) return finish(state)
+  return { state: { ...state, phase: 'agree', pendingAgreements: effects.length }, effects }
+}
+
+function onCompared(state: RunState, source: Side, target: Side, nowMs: number): Step {
+  const scopes = compare(state, source, target)
+  const next: RunState = { ...state, compared: scopes, sourceSide: source, targetSide: target }
+  const open = concerned(next, scopes)
+  if (!mayBeWritten(next, open)) return agreeAndFinish(next)
+  if (!target.normal || !source.normal) {
+    const [server, side] = target.normal ? [state.side as string, source] : [targetOf(state), target]
+    return wait(next, {
+      server,
+      wait: target.normal ? 'source-not-steady' : 'partner-not-normal',
+      message: `failover state of ${server} is ${side.state}; writing waits until it is normal`,
+    })
+  }
+  const quietUntil = quietPeriodEnd(next, open)
+  if (quietUntil > nowMs) {
+    return wait(
+      next,
+      {
+        server: state.side as string,
+        wait: 'quiet-period',
+        message: `the newest change is younger than the quiet period of ${state.policy.quietPeriodMs} ms`,
+      },
+      quietUntil,
+    )
+  }
+  return {
+    state: { ...next, phase: 'prepare' },
+    effects: [{ kind: 'prepare', target: targetOf(state), side: state.side as string, epoch: state.epoch as number }],
+  }
+}
+
+/** A request does not wait for quiet: somebody asked for now. */
+function quietPeriodEnd(state: RunState, scopes: readonly ComparedScope[]): number {
+  if (effectiveJobs(state).some((job) => !job.automatic)) return 0
+  const changedAt = scopes
+    .filter(({ decision }) => decision.kind === 'replicate')
+    .map(({ since }) => (since === undefined ? 0 : Date.parse(since)))
+  return Math.max(0, ...changedAt) + state.policy.quietPeriodMs
+}
+
+function onSourceRead(state: RunState, source: Side): Step {
+  const target = state.targetSide as Side
+  const scopes = compare(state, source, target)
+  const next: RunState = { ...state, compared: scopes, sourceSide: source }
+  const open = concerned(next, scopes)
+  if (!mayBeWritten(next, open)) return agreeAndFinish(next)
+  return { state: { ...next, phase: 'plan' }, effects: [{ kind: 'plan', scopes: open }] }
+}
+
+function withResults(state: RunState, results: readonly CommittedScope[]): RunState {
+  const newer = new Set(results.map(({ scope }) => scope))
+  return { ...state, results: [...state.results.filter(({ scope }) => !newer.has(scope)), ...results] }
+}
+
+function onCommitted(state: RunState, results: readonly CommittedScope[]): Step {
+  const next = withResults(state, results)
+  // A person edited the target between our read and the gate's: plan again from what is there now.
+  const changed = results.some(({ result }) => result === 'target-changed')
+  if (changed && next.rounds + 1 < MAX_ROUNDS) return again(next, 'target-changed')
+  return agreeAndFinish(next)
+}
+
+/** Inputs that do not fit the phase come from an effect that was overtaken; they change nothing. */
+export function stepRun(state: RunState, input: RunInput): Step {
+  if (state.phase === 'finished' || state.phase === 'waiting') return { state, effects: [] }
+  if (input.kind === 'side-failed') return wait(state, input.failure)
+  if (input.kind === 'refused') return finish({ ...state, refusal: { code: input.code, message: input.message } })
+  if (input.kind === 'outdated') return again(state, input.why)
+  switch (state.phase) {
+    case 'authority': {
+      if (input.kind === 'no-authority')
+        return finish({ ...state, refusal: { code: 'authority-unknown', message: input.message } })
+      if (input.kind !== 'authority') break
+      const next: RunState = { ...state, side: input.side, epoch: input.epoch }
+      const commits = [...new Set(state.jobs.flatMap((job) => (job.commit === undefined ? [] : [job.commit])))]
+      if (commits.length > 0 && state.rounds === 0) {
+        return { state: { ...next, phase: 'recall' }, effects: [{ kind: 'recall', commits, target: targetOf(next) }] }
+      }
+      return startCompare(next)
+    }
+    case 'recall':
+      if (input.kind === 'recalled') return startCompare(withResults(state, input.results))
+      break
+    case 'compare':
+      if (input.kind === 'compared') return onCompared(state, input.source, input.target, input.nowMs)
+      break
+    case 'prepare':
+      if (input.kind !== 'prepared') break
+      return {
+        state: { ...state, phase: 'read', ticket: input.ticket, targetSide: input.target },
+        effects: [{ kind: 'read-source', source: state.side as string }],
+      }
+    case 'read':
+      if (input.kind === 'source-read') return onSourceRead(state, input.source)
+      break
+    case 'plan':
+      if (input.kind !== 'planned') break
+      if (input.safe.length === 0) return agreeAndFinish(state)
+      return {
+        state: { ...state, phase: 'record', versions: input.safe },
+        effects: [{ kind: 'record', versions: input.safe }],
+      }
+    case 'record':
+      if (input.kind !== 'recorded') break
+      return {
+        state: { ...state, phase: 'commit' },
+        effects: [
+          {
+            kind: 'commit',
+            target: targetOf(state),
+            side: state.side as string,
+            epoch: state.epoch as number,
+            ticket: state.ticket as string,
+            versions: state.versions,
+          },
+        ],
+      }
+    case 'commit':
+      if (input.kind === 'committed') return onCommitted(state, input.results)
+      break
+    case 'agree':
+      if (input.kind !== 'agreed') break
+      return state.pendingAgreements > 1
+        ? { state: { ...state, pendingAgreements: state.pendingAgreements - 1 }, effects: [] }
+        : finish(state)
+  }
+  return { state, effects: [] }
+}
