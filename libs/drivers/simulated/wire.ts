@@ -1,0 +1,39 @@
+// What a simulated DHCP server and its driver say to each other over HTTP. Bodies are JSON
+// written with #dhcp/json.ts, so that no number loses digits on the way.
+
+import type { DiscoveredRelationship } from '#dhcp/relationship.ts'
+import type { Scope, ScopeKey } from '#dhcp/scope.ts'
+import type { ApplyResult, PersistResult, Probe } from '../driver.ts'
+
+/** Request header that says who asks; the server keeps it in its write log. */
+export const CLIENT_HEADER = 'x-dhcp-client'
+
+/** Paths of the control endpoint of one server. */
+export const CONTROL_PATHS = {
+  probe: '/probe',
+  configuration: '/configuration',
+  apply: '/apply',
+  persist: '/persist',
+  claim: '/claim',
+  /** A stream with one line for each change of the configuration, while it is open. */
+  hints: '/hints',
+} as const
+
+export type ProbeAnswer = Probe
+
+export type ConfigurationAnswer = {
+  readonly instance: string
+  readonly readAt: string
+  readonly version: string
+  readonly scopes: readonly Scope[]
+  readonly relationships: readonly DiscoveredRelationship[]
+  readonly provides: readonly string[]
+}
+
+export type ApplyRequest = { readonly writes: readonly { readonly scope: ScopeKey; readonly wanted?: Scope }[] }
+export type ApplyAnswer = Exclude<ApplyResult, { kind: 'held' }>
+export type PersistAnswer = PersistResult
+export type ClaimRequest = { readonly installation: string }
+export type ClaimAnswer = { readonly kind: 'ours' } | { readonly kind: 'foreign'; readonly owner: string }
+/** Body of an answer with a status other than 200. */
+export type ErrorAnswer = { readonly error: string }
