@@ -66,6 +66,11 @@ export const ReplicationRequested = Type.Object(
         description: 'Digest of the plan that was shown and approved; holds are released only for exactly this plan',
       }),
     ),
+    approvedPlans: Type.Optional(
+      Type.Record(Type.String(), Type.String({ pattern: '^[0-9a-f]{64}$' }), {
+        description: 'The same for a request that concerns several relationships: relationship → digest',
+      }),
+    ),
     requestedAt: Type.Optional(Timestamp),
   },
   { title: 'ReplicationRequested', description: 'A request to replicate on one of the three levels' },

@@ -1,0 +1,343 @@
+// The HTTP API of the status service, `/v1`. Each schema is written once and gives the
+// types of service and CLI, the validation and the OpenAPI document.
+
+import { type Static, Type } from 'typebox'
+import { JobCause, REPLICATION_STATUSES, ScopeOutcome, Stage } from './messages.ts'
+
+function literals<const T extends readonly string[]>(values: T, description?: string) {
+  return Type.Unsafe<T[number]>(Type.String({ enum: [...values], ...(description ? { description } : {}) }))
+}
+
+export const SYNC_STATES = ['in-sync', 'out-of-sync', 'conflict', 'unknown'] as const
+export const RUN_STATUSES = [...REPLICATION_STATUSES, 'pending', 'running'] as const
+export type RunStatus = (typeof RUN_STATUSES)[number]
+
+// --- problems (RFC 9457)
+
+/** Every `type` is this and the code; the code is also a member of its own. */
+export const PROBLEM_TYPE_PREFIX = 'urn:twinscope:problem:'
+
+/** Stable codes with the status and title that go with them. */
+export const PROBLEMS = {
+  'invalid-request': { status: 400, title: 'The request is not understood' },
+  'ambiguous-scope': { status: 400, title: 'The scope ID stands for more than one scope' },
+  'invalid-cursor': { status: 400, title: 'The cursor is not one of this list' },
+  unauthorized: { status: 401, title: 'A token is needed' },
+  'not-found': { status: 404, title: 'There is nothing at this address' },
+  'unknown-server': { status: 404, title: 'The server is not known' },
+  'unknown-relationship': { status: 404, title: 'The failover relationship is not known' },
+  'unknown-scope': { status: 404, title: 'The scope is not known' },
+  'unknown-replication': { status: 404, title: 'The replication is not known' },
+  'not-in-relationship': { status: 409, title: 'The server is not a partner of this relationship' },
+  'no-relationship': { status: 409, title: 'The server takes part in no failover relationship' },
+  'no-authority': { status: 409, title: 'The authoritative side is not known' },
+  'payload-too-large': { status: 413, title: 'The request is too large' },
+  'unsupported-media-type': { status: 415, title: 'The request body is not JSON' },
+  'idempotency-key-reused': { status: 422, title: 'The idempotency key belongs to another request' },
+  'server-unreachable': { status: 502, title: 'A DHCP server could not be read' },
+  'messaging-unavailable': { status: 503, title: 'NATS is not reachable' },
+  internal: { status: 500, title: 'The status service failed' },
+} as const satisfies Record<string, { readonly status: number; readonly title: string }>
+export type ProblemCode = keyof typeof PROBLEMS
+
+export const Problem = Type.Object(
+  {
+    type: Type.String(),
+    code: Type.String(),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String({ description: 'What is wrong here, and what to do' }),
+    instance: Type.Optional(Type.String()),
+    errors: Type.Optional(
+      Type.Array(Type.Object({ path: Type.String(), message: Type.String() }), {
+        description: 'Where a request is not understood: every place',
+      }),
+    ),
+    near: Type.Optional(Type.Array(Type.String(), { description: 'Known names like the one that was given' })),
+  },
+  { title: 'Problem', description: 'RFC 9457 problem details' },
+)
+export type Problem = Static<typeof Problem>
+
+// --- relationships
+
+export const PartnerView = Type.Object(
+  {
+    server: Type.String(),
+    role: literals(['authoritative', 'partner', 'unknown']),
+    /** False: its watcher is gone or cannot reach it. */
+    reachable: Type.Boolean(),
+    product: Type.Optional(Type.String()),
+    version: Type.Optional(Type.String()),
+    failoverState: Type.String(),
+    nativeState: Type.Optional(Type.String()),
+    failoverSince: Type.Optional(Type.String()),
+    scopeCount: Type.Optional(Type.Integer()),
+    readAt: Type.Optional(Type.String({ description: 'When the watcher last read the whole configuration' })),
+    problem: Type.Optional(Type.String()),
+  },
+  { title: 'Partner' },
+)
+export type PartnerView = Static<typeof PartnerView>
+
+export const ScopeView = Type.Object(
+  {
+    scope: Type.String(),
+    scopeId: Type.String({ description: 'The address alone where it is unambiguous' }),
+    sync: literals(['in-sync', 'out-of-sync', 'conflict']),
+    action: literals(['none', 'replicate', 'hold', 'show'], 'What the decision table says'),
+    code: Type.String(),
+    why: Type.String(),
+    since: Type.Optional(Type.String()),
+    source: Type.Optional(Type.String({ description: 'Fingerprint on the authoritative side' })),
+    target: Type.Optional(Type.String({ description: 'Fingerprint on the partner' })),
+  },
+  { title: 'Scope' },
+)
+export type ScopeView = Static<typeof ScopeView>
+
+export const PendingJobView = Type.Object(
+  {
+    job: Type.String(),
+    kind: Type.String(),
+    automatic: Type.Boolean(),
+    running: Type.Boolean(),
+    reason: Type.Optional(Type.String()),
+    detail: Type.Optional(Type.String()),
+    dueAt: Type.Optional(Type.String()),
+    createdAt: Type.String(),
+    scopes: Type.Optional(Type.Array(Type.String())),
+  },
+  { title: 'PendingJob' },
+)
+export type PendingJobView = Static<typeof PendingJobView>
+
+const relationshipMembers = {
+  name: Type.String(),
+  configured: Type.Boolean({ description: 'False: found at the servers, not in the configuration; only observed' }),
+  mode: literals(['automatic', 'manual', 'observe']),
+  failoverMode: Type.Optional(Type.String({ description: '`hot-standby` or `load-balance`' })),
+  sync: literals(SYNC_STATES),
+  reason: Type.Optional(Type.String({ description: 'Why the state is unknown, or what else is wrong' })),
+  authority: Type.Optional(
+    Type.Object({
+      side: Type.String(),
+      epoch: Type.Optional(Type.Integer()),
+      from: literals(['record', 'gates', 'configuration'], 'Where it is known from'),
+    }),
+  ),
+  partners: Type.Array(PartnerView),
+  counts: Type.Object({
+    inSync: Type.Integer(),
+    outOfSync: Type.Integer(),
+    conflict: Type.Integer(),
+    total: Type.Integer(),
+  }),
+  pending: Type.Array(PendingJobView),
+  differences: Type.Array(ScopeView, { description: 'Scopes that are not in sync; the first 50' }),
+  checkedAt: Type.String(),
+}
+export const Relationship = Type.Object(relationshipMembers, { title: 'Relationship' })
+export type Relationship = Static<typeof Relationship>
+export const RelationshipDetail = Type.Object(
+  { ...relationshipMembers, scopes: Type.Array(ScopeView) },
+  { title: 'RelationshipDetail' },
+)
+export type RelationshipDetail = Static<typeof RelationshipDetail>
+export const RelationshipList = Type.Object({ items: Type.Array(Relationship) }, { title: 'RelationshipList' })
+export type RelationshipList = Static<typeof RelationshipList>
+
+export const Server = Type.Object(
+  {
+    name: Type.String(),
+    shortName: Type.Optional(Type.String({ description: 'Accepted instead of the name' })),
+    kind: Type.Optional(Type.String()),
+    product: Type.Optional(Type.String()),
+    version: Type.Optional(Type.String()),
+    reachable: Type.Boolean(),
+    problem: Type.Optional(Type.String()),
+    watcher: Type.Optional(Type.Object({ host: Type.String(), startedAt: Type.String(), renewedAt: Type.String() })),
+    relationships: Type.Array(Type.String()),
+  },
+  { title: 'Server' },
+)
+export type Server = Static<typeof Server>
+export const ServerList = Type.Object({ items: Type.Array(Server) }, { title: 'ServerList' })
+export type ServerList = Static<typeof ServerList>
+
+// --- requests and plans
+
+const ServerText = Type.String({
+  minLength: 1,
+  maxLength: 253,
+  description: 'The source: its settings are copied. A unique short name will do',
+})
+
+/** One body for a plan and for a replication. Level: scopes, else the relationship, else the whole server. */
+export const ReplicationBody = Type.Object(
+  {
+    server: ServerText,
+    relationship: Type.Optional(Type.String({ minLength: 1, maxLength: 253 })),
+    scopes: Type.Optional(
+      Type.Array(Type.String({ pattern: '^\\d{1,3}(\\.\\d{1,3}){3}(/\\d{1,2})?$', description: 'Scope ID' }), {
+        minItems: 1,
+        maxItems: 4096,
+      }),
+    ),
+    actor: Type.Optional(Type.String({ maxLength: 253, description: 'The person or program that asks' })),
+    reason: Type.Optional(Type.String({ maxLength: 1000 })),
+    approvedPlans: Type.Optional(
+      Type.Record(Type.String({ pattern: '^.{1,253}$' }), Type.String({ pattern: '^[0-9a-f]{64}$' }), {
+        description: 'Relationship → digest of the plan that was shown and approved',
+      }),
+    ),
+  },
+  { title: 'ReplicationRequest', additionalProperties: false },
+)
+export type ReplicationBody = Static<typeof ReplicationBody>
+
+export const PlannedScopeView = Type.Object(
+  {
+    scope: Type.String(),
+    scopeId: Type.String(),
+    code: Type.String(),
+    action: literals(['create', 'update', 'delete']),
+    counts: Type.Object({ added: Type.Integer(), updated: Type.Integer(), deleted: Type.Integer() }),
+    changes: Type.Array(Type.String(), { description: 'One line per change, in DHCP words' }),
+    obstacles: Type.Array(
+      Type.Object({
+        code: Type.String(),
+        message: Type.String(),
+        approvable: Type.Boolean({ description: 'An approval of exactly this plan removes it' }),
+      }),
+      { description: 'What holds it; empty: it would be written' },
+    ),
+  },
+  { title: 'PlannedScope' },
+)
+export type PlannedScopeView = Static<typeof PlannedScopeView>
+
+export const RelationshipPlan = Type.Object(
+  {
+    relationship: Type.String(),
+    source: Type.String(),
+    target: Type.String(),
+    sync: literals(SYNC_STATES),
+    digest: Type.Optional(
+      Type.String({ description: 'Names exactly this plan; absent where nothing would be written' }),
+    ),
+    scopes: Type.Array(PlannedScopeView),
+    shown: Type.Array(
+      Type.Object({ scope: Type.String(), scopeId: Type.String(), code: Type.String(), message: Type.String() }),
+      { description: 'Differences that are shown and never written' },
+    ),
+    inSyncCount: Type.Integer(),
+    notes: Type.Array(Type.String(), { description: 'What a replication would wait for, and the like' }),
+    refusal: Type.Optional(
+      Type.Object(
+        { code: Type.String(), message: Type.String() },
+        { description: 'Why a request for this would be refused' },
+      ),
+    ),
+    failure: Type.Optional(
+      Type.Object({ code: Type.String(), message: Type.String() }, { description: 'Why there is no plan' }),
+    ),
+  },
+  { title: 'RelationshipPlan' },
+)
+export type RelationshipPlan = Static<typeof RelationshipPlan>
+
+export const PlanAnswer = Type.Object(
+  {
+    level: literals(['server', 'relationship', 'scope']),
+    server: Type.String(),
+    plans: Type.Array(RelationshipPlan),
+    refused: Type.Array(Type.Object({ relationship: Type.String(), code: Type.String(), message: Type.String() }), {
+      description: 'Relationships of the server that the request would not replicate',
+    }),
+  },
+  { title: 'Plan' },
+)
+export type PlanAnswer = Static<typeof PlanAnswer>
+
+// --- replications
+
+export const Accepted = Type.Object(
+  { job: Type.String(), level: literals(['server', 'relationship', 'scope']), server: Type.String() },
+  { title: 'Accepted' },
+)
+export type Accepted = Static<typeof Accepted>
+
+const replicationMembers = {
+  job: Type.String(),
+  level: literals(['server', 'relationship', 'scope']),
+  automatic: Type.Boolean(),
+  relationship: Type.Optional(Type.String()),
+  source: Type.String(),
+  target: Type.Optional(Type.String()),
+  status: literals(RUN_STATUSES),
+  code: Type.Optional(Type.String()),
+  message: Type.Optional(Type.String()),
+  cause: JobCause,
+  requestedScopes: Type.Optional(Type.Array(Type.String())),
+  scopeIds: Type.Array(Type.String(), {
+    description: 'Scopes of the outcome, or those that were asked for; the first 20',
+  }),
+  scopeCount: Type.Integer(),
+  progress: Type.Optional(Type.Object({ stage: Type.String(), done: Type.Integer(), total: Type.Integer() })),
+  parent: Type.Optional(Type.String()),
+  planDigest: Type.Optional(Type.String()),
+  createdAt: Type.String(),
+  noticedAt: Type.Optional(Type.String()),
+  finishedAt: Type.Optional(Type.String()),
+  updatedAt: Type.String(),
+  durationMs: Type.Optional(Type.Integer({ description: 'From the notice, or the request, to the final outcome' })),
+}
+export const Replication = Type.Object(replicationMembers, { title: 'Replication' })
+export type Replication = Static<typeof Replication>
+
+const detailMembers = {
+  ...replicationMembers,
+  scopes: Type.Array(ScopeOutcome),
+  stages: Type.Array(Stage),
+  epoch: Type.Optional(Type.Integer()),
+  replicator: Type.Optional(Type.String()),
+}
+export const ReplicationChild = Type.Object(detailMembers, { title: 'ReplicationChild' })
+export type ReplicationChild = Static<typeof ReplicationChild>
+export const ReplicationDetail = Type.Object(
+  { ...detailMembers, children: Type.Array(ReplicationChild) },
+  { title: 'ReplicationDetail' },
+)
+export type ReplicationDetail = Static<typeof ReplicationDetail>
+export const ReplicationList = Type.Object(
+  {
+    items: Type.Array(Replication),
+    next: Type.Optional(Type.String({ description: 'Cursor of the next page; absent on the last' })),
+  },
+  { title: 'ReplicationList' },
+)
+export type ReplicationList = Static<typeof ReplicationList>
+
+export const ReplicationQuery = Type.Object(
+  {
+    relationship: Type.Optional(Type.String()),
+    server: Type.Optional(Type.String({ description: 'As source or target' })),
+    status: Type.Optional(literals(RUN_STATUSES)),
+    automatic: Type.Optional(Type.Boolean()),
+    since: Type.Optional(
+      Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}', description: 'RFC 3339; created at or after' }),
+    ),
+    children: Type.Optional(Type.Boolean({ description: 'False: without the children of server jobs. Default true' })),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 50 })),
+    cursor: Type.Optional(Type.String({ maxLength: 512 })),
+  },
+  { additionalProperties: false },
+)
+export type ReplicationQuery = Static<typeof ReplicationQuery>
+
+export const Readiness = Type.Object(
+  { ready: Type.Boolean(), missing: Type.Array(Type.String()) },
+  { title: 'Readiness' },
+)
+export type Readiness = Static<typeof Readiness>
