@@ -55,11 +55,11 @@ function propertyChanges(before: JsonObject, after: JsonObject, within?: string)
     key: (entry) => entry.name,
     ...(within === undefined ? {} : { within }),
   })
-  const valueOf = (entry: Json | undefined) => (entry as { readonly value: Json } | undefined)?.value
+  const payload = (entry: Json | undefined) => (entry as { readonly value: Json } | undefined)?.value
   return changes.map(({ before: old, after: wanted, ...change }) => ({
     ...change,
-    ...(old === undefined ? {} : { before: valueOf(old) as Json }),
-    ...(wanted === undefined ? {} : { after: valueOf(wanted) as Json }),
+    ...(old === undefined ? {} : { before: payload(old) as Json }),
+    ...(wanted === undefined ? {} : { after: payload(wanted) as Json }),
   }))
 }
 

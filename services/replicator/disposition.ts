@@ -1,0 +1,75 @@
+// Whether a failure is worth another delivery, and when. Nothing else in the service decides it.
+
+import { LockError } from '#locks/lock.ts'
+import type { Disposition } from '#messaging/consume.ts'
+import { GateError } from '#messaging/gate-client.ts'
+import type { RunWait } from '#protocol/job.ts'
+
+const MAX_DELAY_MS = 30_000
+
+/** Unexpected failures of a handler: the message comes again, later each time. */
+export function dispositionOf(error: unknown, deliveryCount: number): Disposition {
+  const backOff: Disposition = { kind: 'nak', delayMs: Math.min(2 ** Math.min(deliveryCount, 10) * 250, MAX_DELAY_MS) }
+  if (error instanceof LockError) return { kind: 'nak', delayMs: 1_000 }
+  return backOff
+}
+
+/** After this many runs that crashed or failed unexpectedly, a job is published as failed (`parked`). */
+export const MAX_ATTEMPTS = 5
+
+/** How long a job waits before the next look, by reason and by how often it has waited already. */
+export function waitDelayMs(reason: RunWait, waits: number): number {
+  const backOff = (firstMs: number, mostMs: number) => Math.min(firstMs * 2 ** Math.min(waits, 16), mostMs)
+  switch (reason) {
+    case 'quiet-period':
+      return 0 // the run names the moment itself
+    case 'partner-not-normal':
+    case 'source-not-steady':
+      return backOff(100, 10_000) // the watcher's registration wakes it earlier
+    case 'lock-held':
+      return backOff(250, 5_000)
+    case 'uncertain':
+      return backOff(500, 10_000)
+    case 'unreachable':
+      return backOff(500, MAX_DELAY_MS)
+    default:
+      return reason satisfies never
+  }
+}
+
+/** What a gate's answer means for a run. */
+export type GateVerdict =
+  | { readonly kind: 'wait'; readonly wait: RunWait; readonly message: string }
+  | { readonly kind: 'outdated'; readonly why: 'stale-ticket' | 'stale-epoch' | 'input-changed' }
+  | { readonly kind: 'refused'; readonly code: string; readonly message: string }
+
+export function verdictOf(error: unknown, server: string): GateVerdict | undefined {
+  if (!(error instanceof GateError)) return undefined
+  switch (error.code) {
+    case 'no-responders':
+      return { kind: 'wait', wait: 'unreachable', message: `the watcher of ${server} does not answer; is it running?` }
+    case 'timed-out':
+    case 'unreachable':
+      return { kind: 'wait', wait: 'unreachable', message: error.message }
+    case 'uncertain':
+      return { kind: 'wait', wait: 'uncertain', message: error.message }
+    case 'not-normal':
+      return { kind: 'wait', wait: 'partner-not-normal', message: error.message }
+    case 'stale-ticket':
+    case 'stale-epoch':
+      return { kind: 'outdated', why: error.code }
+    case 'bad-content':
+      return { kind: 'outdated', why: 'input-changed' }
+    case 'authoritative-side':
+    case 'unknown-relationship':
+    case 'unknown-job':
+    case 'malformed':
+    case 'foreign-installation':
+    case 'access-denied':
+    case 'server-error':
+    case 'internal':
+      return { kind: 'refused', code: error.code, message: error.message }
+    default:
+      return error.code satisfies never
+  }
+}

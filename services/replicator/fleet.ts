@@ -1,0 +1,162 @@
+// What is known of servers, relationships and authority: the configuration, the watchers'
+// registry (bucket `gates`) and the authority record (bucket `authority`).
+
+import type { Logger } from 'pino'
+import type { Configuration, RelationshipPolicy } from '#contracts/configuration.ts'
+import type { Authority } from '#contracts/messages.ts'
+import type { RegisteredGate } from '#contracts/registry.ts'
+import { authorityKey } from '#contracts/subjects.ts'
+import type { Bucket } from '#messaging/buckets.ts'
+import type { GateClient } from '#messaging/gate-client.ts'
+import type { Fleet } from './fan-out.ts'
+
+/** Longer without renewal, and a watcher counts as gone. */
+export const REGISTRATION_STALE_MS = 20_000
+
+export type AuthorityAnswer =
+  | { readonly kind: 'known'; readonly side: string; readonly epoch: number }
+  | { readonly kind: 'unknown'; readonly message: string }
+
+export type FleetOptions = {
+  readonly configuration: Configuration
+  readonly gates: Bucket
+  readonly authority: Bucket
+  readonly gateClient: GateClient
+  readonly logger: Logger
+  readonly signal: AbortSignal
+  /** Called when a watcher appears, or a server's reachability or failover state changes. */
+  readonly onGateChange: (relationship: string, reason: string) => void
+}
+
+export function createFleet(options: FleetOptions) {
+  const { configuration, gates, authority, gateClient, logger, signal, onGateChange } = options
+  const registered = new Map<string, RegisteredGate>()
+
+  function noteGate(gate: RegisteredGate): void {
+    const previous = registered.get(gate.server)
+    registered.set(gate.server, gate)
+    for (const { name, state, problem } of gate.relationships) {
+      const before = previous?.relationships.find((known) => known.name === name)
+      const isSame =
+        previous?.holder === gate.holder &&
+        previous.reachable === gate.reachable &&
+        before?.state === state &&
+        before.problem === problem
+      if (!isSame && findPolicy(name) !== undefined) onGateChange(name, `${gate.server}/${gate.renewedAt}`)
+    }
+  }
+
+  function findPolicy(relationship: string): RelationshipPolicy | undefined {
+    return configuration.relationships.find(({ name }) => name === relationship)
+  }
+
+  async function watch(): Promise<void> {
+    await gates.watch(
+      undefined,
+      (entry) => {
+        if (entry.value === undefined) return
+        try {
+          noteGate(JSON.parse(entry.value) as RegisteredGate)
+        } catch (error) {
+          logger.error({ err: error, key: entry.key }, 'registry entry is not readable')
+        }
+      },
+      signal,
+    )
+  }
+
+  async function readAuthority(relationship: string): Promise<Authority | undefined> {
+    const entry = await authority.get(authorityKey(relationship))
+    return entry === undefined ? undefined : (JSON.parse(entry.value) as Authority)
+  }
+
+  /** What both gates have made durable; throws where one cannot be asked, since it may know a higher epoch. */
+  async function gateAuthorities(policy: RelationshipPolicy) {
+    return await Promise.all(
+      policy.servers.map(async (server) => {
+        const page = await gateClient.request(
+          server,
+          'manifest',
+          { relationship: policy.name, fresh: false },
+          { timeoutMs: 5_000 },
+        )
+        return page.authority
+      }),
+    )
+  }
+
+  async function seed(policy: RelationshipPolicy, side: string, epoch: number, changedBy: string): Promise<void> {
+    const record: Authority = { relationship: policy.name, side, epoch, changedAt: new Date().toISOString(), changedBy }
+    await authority.create(authorityKey(policy.name), JSON.stringify(record))
+    logger.info({ relationship: policy.name, side, epoch, changedBy }, 'authority recorded')
+  }
+
+  /**
+   * The authoritative side and its epoch. The configuration seeds it only where neither NATS nor a gate
+   * knows one; a record lost from NATS is restored only as the policy allows.
+   */
+  async function authorityOf(policy: RelationshipPolicy): Promise<AuthorityAnswer> {
+    const record = await readAuthority(policy.name)
+    if (record !== undefined) return { kind: 'known', side: record.side, epoch: record.epoch }
+    const known = (await gateAuthorities(policy)).filter((one) => one !== undefined)
+    const first = known[0]
+    if (first === undefined) {
+      await seed(policy, policy.authority, 1, 'configuration')
+    } else {
+      const doAgree =
+        known.length === policy.servers.length &&
+        known.every((one) => one.side === first.side && one.epoch === first.epoch)
+      if (policy.onAuthorityLoss !== 'agree' || !doAgree) {
+        return {
+          kind: 'unknown',
+          message: `NATS has lost the authority record of ${policy.name}; the gates know ${known.map((one) => `${one.side} (epoch ${one.epoch})`).join(' and ')}. Nothing is written until an operator confirms it, or on-authority-loss: agree is set and both gates agree`,
+        }
+      }
+      await seed(policy, first.side, first.epoch, 'gates')
+    }
+    const seeded = await readAuthority(policy.name)
+    return seeded === undefined
+      ? { kind: 'unknown', message: `the authority record of ${policy.name} cannot be read back` }
+      : { kind: 'known', side: seeded.side, epoch: seeded.epoch }
+  }
+
+  /** The fleet as a request sees it; scopes only where they are needed, since they must be asked for. */
+  async function view(withScopesOf: readonly RelationshipPolicy[]): Promise<Fleet> {
+    const sides = new Map<string, string>()
+    for (const policy of configuration.relationships) {
+      const record = await readAuthority(policy.name)
+      if (record !== undefined) sides.set(policy.name, record.side)
+      else sides.set(policy.name, policy.authority)
+    }
+    const scopesOf = new Map<string, ReadonlySet<string>>()
+    for (const policy of withScopesOf) {
+      const manifests = await Promise.allSettled(
+        policy.servers.map((server) => gateClient.readManifest(server, policy.name, false)),
+      )
+      const known = manifests.flatMap((result) =>
+        result.status === 'fulfilled' ? result.value.rows.filter((row) => row.live !== undefined) : [],
+      )
+      const failed = manifests.find((result) => result.status === 'rejected')
+      // With one side silent, an unknown scope may well exist there: wait instead of refusing.
+      if (failed?.status === 'rejected' && known.length === 0) throw failed.reason
+      scopesOf.set(policy.name, new Set(known.map(({ scope }) => scope)))
+    }
+    return {
+      servers: configuration.servers.map(({ name }) => name),
+      policies: configuration.relationships,
+      discovered: [...registered.values()].flatMap((gate) =>
+        gate.relationships.filter(({ configured }) => !configured).map(({ name }) => ({ server: gate.server, name })),
+      ),
+      authoritativeSide: sides,
+      scopesOf,
+    }
+  }
+
+  /** Why the relationship cannot be worked on at this server, in the watcher's words. */
+  function problemAt(server: string, relationship: string): string | undefined {
+    return registered.get(server)?.relationships.find(({ name }) => name === relationship)?.problem
+  }
+
+  return { watch, authorityOf, view, findPolicy, problemAt, policies: configuration.relationships }
+}
+export type FleetView = ReturnType<typeof createFleet>

@@ -1,0 +1,148 @@
+// The replicator: takes changes and requests, makes jobs of them, and runs them. Wired by hand, top to bottom.
+
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import { BUCKETS, STREAMS } from '#contracts/streams.ts'
+import { ALL_REQUESTS, ALL_SCOPE_CHANGES, ALL_WAKEUPS, parseWakeupSubject } from '#contracts/subjects.ts'
+import { createLocks } from '#locks/lock.ts'
+import { connectRedis } from '#locks/redis.ts'
+import { openBucket } from '#messaging/buckets.ts'
+import { connectMessaging } from '#messaging/connection.ts'
+import { consume, type Disposition, type Received } from '#messaging/consume.ts'
+import { createGateClient } from '#messaging/gate-client.ts'
+import { provision } from '#messaging/provision.ts'
+import { publishWakeup } from '#messaging/publish.ts'
+import { loadConfiguration } from '#service-host/configuration.ts'
+import { startHealth } from '#service-host/health.ts'
+import { readSettings, SETTINGS } from '#service-host/settings.ts'
+import { shutdownSignal } from '#service-host/shutdown.ts'
+import { createLogger } from '#telemetry/logger.ts'
+import { registerTelemetry } from '#telemetry/register.ts'
+import { dispositionOf } from './disposition.ts'
+import { createFleet } from './fleet.ts'
+import { createIntake } from './intake.ts'
+import { createJobs } from './jobs.ts'
+import { startReconcile } from './reconcile.ts'
+import { createReplicate } from './replicate.ts'
+import { createServerJobs } from './server-jobs.ts'
+
+const logger = createLogger({ service: 'replicator' })
+const settings = readSettings(SETTINGS)
+const signal = shutdownSignal(logger)
+const telemetry = registerTelemetry({ service: 'replicator' })
+const name = `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`
+const configuration = loadConfiguration(settings.TWINSCOPE_CONFIG)
+
+const messaging = await connectMessaging({ url: settings.NATS_URL, name: `replicator ${name}`, logger, signal })
+await provision(messaging)
+const redis = await connectRedis({ url: settings.REDIS_URL, logger })
+const locks = createLocks({ redis, logger })
+const gateClient = createGateClient(messaging)
+
+const gatesBucket = await openBucket(messaging, BUCKETS.gates)
+const jobsBucket = await openBucket(messaging, BUCKETS.jobs)
+const jobs = createJobs({ messaging, bucket: jobsBucket, logger, replicator: name })
+const fleet = createFleet({
+  configuration,
+  gates: gatesBucket,
+  authority: await openBucket(messaging, BUCKETS.authority),
+  gateClient,
+  logger,
+  signal,
+  onGateChange: (relationship, reason) => {
+    publishWakeup(messaging, relationship, `gate/${relationship}/${reason}`).catch((error: unknown) => {
+      if (!signal.aborted)
+        logger.warn({ err: error, relationship }, 'wake-up could not be published; the next tick repeats it')
+    })
+  },
+})
+const { replicate } = createReplicate({
+  fleet,
+  jobs,
+  locks,
+  control: await openBucket(messaging, BUCKETS.control),
+  gateClient,
+  logger,
+})
+const serverJobs = createServerJobs(jobs)
+const intake = createIntake({ messaging, fleet, jobs, logger })
+
+/** A wake-up that finds its relationship in other hands comes again; whoever holds it may have looked already. */
+const BUSY_DELAY_MS = 200
+
+async function onWakeup(received: Received): Promise<Disposition> {
+  const slot = parseWakeupSubject(received.subject)
+  if (slot === undefined) return { kind: 'term', reason: 'the subject names no relationship' }
+  if (slot.startsWith('_')) {
+    await serverJobs.settle(slot)
+    return { kind: 'ack' }
+  }
+  const keepAlive = setInterval(() => received.working(), 10_000)
+  try {
+    return (await replicate(slot)) === 'busy' ? { kind: 'nak', delayMs: BUSY_DELAY_MS } : { kind: 'ack' }
+  } finally {
+    clearInterval(keepAlive)
+  }
+}
+
+function guarded(handle: (received: Received) => Promise<Disposition>) {
+  return async (received: Received): Promise<Disposition> => {
+    try {
+      return await handle(received)
+    } catch (error) {
+      if (!signal.aborted)
+        logger.error(
+          { err: error, subject: received.subject, deliveryCount: received.deliveryCount },
+          'message could not be handled; it comes again',
+        )
+      return dispositionOf(error, received.deliveryCount)
+    }
+  }
+}
+
+const consumers = [
+  consume(messaging, {
+    stream: STREAMS.changes.name,
+    durable: 'replicator-changes',
+    filter: ALL_SCOPE_CHANGES,
+    handle: guarded(intake.onChange),
+    signal,
+  }),
+  consume(messaging, {
+    stream: STREAMS.requests.name,
+    durable: 'replicator-requests',
+    filter: ALL_REQUESTS,
+    handle: guarded(intake.onRequest),
+    signal,
+  }),
+  consume(messaging, {
+    stream: STREAMS.wakeups.name,
+    durable: 'replicator-wakeups',
+    filter: ALL_WAKEUPS,
+    ackWaitMs: 30_000,
+    handle: guarded(onWakeup),
+    signal,
+  }),
+]
+const health = await startHealth({
+  port: settings.TWINSCOPE_HEALTH_PORT,
+  telemetry,
+  isReady: () => messaging.connected && redis.status === 'ready',
+  logger,
+})
+await fleet.watch()
+startReconcile({
+  messaging,
+  jobs: jobsBucket,
+  policies: configuration.relationships,
+  periodMs: settings.TWINSCOPE_RECONCILE_SECONDS * 1_000,
+  logger,
+  signal,
+})
+logger.info({ replicator: name, health: health.address, relationships: configuration.relationships.length }, 'ready')
+
+await Promise.allSettled(consumers)
+await health.close()
+redis.disconnect()
+await messaging.close()
+await telemetry.shutdown()

@@ -1,0 +1,194 @@
+// Outcomes: what the ledger says of a job, per scope and as a whole.
+
+import type { Job, Outcome, ReplicationStatus, ScopeOutcome } from '#contracts/messages.ts'
+import { MAX_PART_BYTES } from '#contracts/streams.ts'
+import type { ComparedScope } from '#plan/compare.ts'
+import type { Plan, PlannedScope } from '#plan/plan.ts'
+import { countChanges, renderScope } from '#plan/render.ts'
+import type { CommittedScope } from '#protocol/job.ts'
+
+/** Most severe first: a job is as bad as its worst scope. */
+const SEVERITY: readonly ReplicationStatus[] = [
+  'failed',
+  'refused',
+  'held',
+  'replicated',
+  'superseded',
+  'already-in-sync',
+]
+
+export function worstStatus(statuses: Iterable<ReplicationStatus>): ReplicationStatus {
+  const seen = new Set(statuses)
+  return SEVERITY.find((status) => seen.has(status)) ?? 'already-in-sync'
+}
+
+export function levelOf(job: Job): Outcome['level'] {
+  switch (job.kind) {
+    case 'ReplicateServer':
+      return 'server'
+    case 'ReplicateRelationship':
+      return 'relationship'
+    case 'ReplicateScope':
+      return 'scope'
+  }
+}
+
+/** What every outcome of a job says alike. */
+export function outcomeOf(job: Job, kind: Outcome['kind'], at: string): Outcome {
+  return {
+    job: job.job,
+    kind,
+    level: levelOf(job),
+    automatic: job.automatic,
+    slot: job.slot,
+    ...(job.relationship === undefined ? {} : { relationship: job.relationship }),
+    source: job.source,
+    ...(job.scopes === undefined ? {} : { requestedScopes: job.scopes }),
+    cause: job.cause,
+    ...(job.parent === undefined ? {} : { parent: job.parent }),
+    ...(job.children === undefined ? {} : { children: job.children }),
+    createdAt: job.createdAt,
+    ...(job.noticedAt === undefined ? {} : { noticedAt: job.noticedAt }),
+    at,
+  }
+}
+
+const REPLICATED_MESSAGES: Record<string, string> = {
+  changed: 'the change was copied to the partner',
+  created: 'the scope was created on the partner',
+  'target-lost-write': 'the partner had come up with an older configuration; it was copied again',
+  deleted: 'the scope was deleted on the partner',
+  reverted: "the partner's own edit was overwritten (on-foreign-edit: revert)",
+  'authority-wins': 'both sides had changed; the authoritative side was copied (on-conflict: authority-wins)',
+}
+
+/** What is recorded beside the commit, so that an interrupted run can still report it. */
+export type RecordedScope = NonNullable<Job['commit']>['scopes'][number]
+
+export function recordedScope(scope: PlannedScope): RecordedScope {
+  return {
+    scope: scope.scope,
+    code: scope.code,
+    counts: countChanges(scope.changes),
+    plan: [...renderScope(scope, 20)],
+    ...(scope.expected === undefined ? {} : { before: scope.expected }),
+    ...(scope.wanted === undefined ? {} : { after: scope.wanted }),
+  }
+}
+
+export function committedRow(result: CommittedScope, recorded: RecordedScope | undefined): ScopeOutcome {
+  const details = {
+    scope: result.scope,
+    ...(recorded === undefined
+      ? {}
+      : {
+          counts: recorded.counts,
+          plan: recorded.plan,
+          ...(recorded.before === undefined ? {} : { before: recorded.before }),
+          ...(recorded.after === undefined ? {} : { after: recorded.after }),
+        }),
+  }
+  const code = recorded?.code ?? 'changed'
+  switch (result.result) {
+    case 'written': {
+      const message = REPLICATED_MESSAGES[code] ?? 'the authoritative side was copied to the partner, as approved'
+      const isPersisted = result.persisted !== false
+      return {
+        ...details,
+        status: 'replicated',
+        code,
+        message: isPersisted
+          ? message
+          : `${message}; it runs there but is not persisted: ${result.message ?? 'the server could not save it'}`,
+        persisted: isPersisted,
+      }
+    }
+    case 'unchanged':
+      return {
+        ...details,
+        status: 'already-in-sync',
+        code: 'equal',
+        message: 'the partner already had exactly this content',
+      }
+    case 'target-changed':
+      return {
+        ...details,
+        status: 'failed',
+        code: 'target-changed',
+        message: 'the partner was edited while it was about to be written; nothing was written',
+      }
+    case 'rejected':
+      return {
+        ...details,
+        status: 'failed',
+        code: result.code ?? 'rejected',
+        message: result.message ?? 'the DHCP server refused the configuration',
+      }
+    case 'held':
+      return {
+        ...details,
+        status: 'held',
+        code: result.code ?? 'held',
+        message: result.message ?? 'the DHCP server cannot be written for now',
+      }
+  }
+}
+
+export function heldRow(scope: PlannedScope): ScopeOutcome {
+  const [first] = scope.obstacles
+  return {
+    scope: scope.scope,
+    status: 'held',
+    code: first?.code ?? 'held',
+    message: scope.obstacles.map(({ message }) => message).join('; '),
+    counts: countChanges(scope.changes),
+    plan: [...renderScope(scope, 20)],
+    ...(scope.expected === undefined ? {} : { before: scope.expected }),
+    ...(scope.wanted === undefined ? {} : { after: scope.wanted }),
+  }
+}
+
+export function shownRow(shown: Plan['shown'][number]): ScopeOutcome {
+  return { scope: shown.scope, status: 'held', code: shown.code, message: shown.message }
+}
+
+export function equalRow({ scope }: Pick<ComparedScope, 'scope'>): ScopeOutcome {
+  return { scope, status: 'already-in-sync', code: 'equal', message: 'both sides have the same content' }
+}
+
+/** Cuts an outcome to what fits one message: plan lines first, then scopes that needed nothing. `scopeCount` keeps the truth. */
+export function fitted(outcome: Outcome): Outcome {
+  const scopes = outcome.scopes
+  if (scopes === undefined) return outcome
+  const counted = { ...outcome, scopeCount: scopes.length }
+  const fits = (candidate: Outcome) => Buffer.byteLength(JSON.stringify(candidate)) <= MAX_PART_BYTES
+  if (fits(counted)) return counted
+  const bare = scopes.map(({ plan: _, ...scope }) => scope)
+  if (fits({ ...counted, scopes: bare })) return { ...counted, scopes: bare }
+  const important = bare
+    .filter(({ status }) => status !== 'already-in-sync')
+    .map(({ before: _, after: __, ...scope }) => scope)
+  let kept = important
+  while (!fits({ ...counted, scopes: kept })) kept = kept.slice(0, Math.floor(kept.length / 2))
+  return { ...counted, scopes: kept }
+}
+
+/** Status, code and message of the whole from its rows. */
+export function summary(rows: readonly ScopeOutcome[]): {
+  readonly status: ReplicationStatus
+  readonly code: string
+  readonly message: string
+} {
+  const status = worstStatus(rows.map((row) => row.status))
+  const worst = rows.find((row) => row.status === status)
+  const count = (of: ReplicationStatus) => rows.filter((row) => row.status === of).length
+  const parts = SEVERITY.filter((of) => count(of) > 0).map((of) => `${count(of)} ${of}`)
+  return {
+    status,
+    code: worst?.code ?? 'equal',
+    message:
+      rows.length === 1 && worst !== undefined
+        ? worst.message
+        : `${rows.length} scopes: ${parts.join(', ') || 'nothing to do'}`,
+  }
+}

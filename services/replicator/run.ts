@@ -1,0 +1,320 @@
+// One run over a relationship's waiting jobs: performs the effects of the machine in libs/protocol/job.ts.
+// Which effect comes when is decided there; here is only how.
+
+import type { Logger } from 'pino'
+import type { RelationshipPolicy } from '#contracts/configuration.ts'
+import type { CommitResult } from '#contracts/gate.ts'
+import { newJobId } from '#contracts/job-id.ts'
+import type { Stage } from '#contracts/messages.ts'
+import { MAX_PART_BYTES } from '#contracts/streams.ts'
+import type { ScopeContent } from '#dhcp/fingerprint.ts'
+import type { Lock } from '#locks/lock.ts'
+import { type GateClient, GateError, type Manifest } from '#messaging/gate-client.ts'
+import { admit, makePlan, type Plan, PlanInputChanged, type PlannedScope } from '#plan/plan.ts'
+import {
+  type CommittedScope,
+  effectiveJobs,
+  type RunEffect,
+  type RunInput,
+  type RunState,
+  type ScopeVersion,
+  type Side,
+  startRun,
+  stepRun,
+} from '#protocol/job.ts'
+import { verdictOf } from './disposition.ts'
+import type { FleetView } from './fleet.ts'
+import type { StoredJob } from './jobs.ts'
+import { type RecordedScope, recordedScope } from './report.ts'
+
+/** Longest wait for a commit's answer. The gate answers late where Kea loads ten thousand scopes. */
+const COMMIT_TIMEOUT_MS = 120_000
+const READ_TIMEOUT_MS = 30_000
+
+export type RunContext = {
+  readonly policy: RelationshipPolicy
+  readonly lock: Lock
+  readonly fleet: FleetView
+  readonly gateClient: GateClient
+  readonly logger: Logger
+  /** Called before anything is prepared: from here on the jobs must exist durably. */
+  readonly onPrepare: () => Promise<void>
+  /** Makes the coming commit known in the jobs' entries. */
+  readonly onRecord: (commit: string, scopes: readonly RecordedScope[]) => Promise<void>
+  readonly onStage: (stage: string, done: number, total: number) => void
+}
+
+/** What a run leaves for the report. */
+export type RunReport = {
+  readonly state: RunState
+  /** Per job: the newest plan that was made for it. */
+  readonly plans: ReadonlyMap<string, Plan>
+  readonly recorded: ReadonlyMap<string, RecordedScope>
+  readonly stages: readonly Stage[]
+  readonly wait?: Extract<RunEffect, { readonly kind: 'wait' }>
+}
+
+function sideOf(manifest: Manifest): Side {
+  const { failover } = manifest.page
+  return { rows: manifest.rows, normal: failover.state === 'normal', state: failover.nativeState || failover.state }
+}
+
+/** Splits contents into parts that stay under the message limit. */
+function parts<T extends { readonly text: string }>(contents: readonly T[]): readonly (readonly T[])[] {
+  const all: T[][] = [[]]
+  let size = 0
+  for (const content of contents) {
+    // Text is escaped once more inside the message's JSON.
+    const bytes = Buffer.byteLength(JSON.stringify(content.text)) + 200
+    if (size + bytes > MAX_PART_BYTES && size > 0) {
+      all.push([])
+      size = 0
+    }
+    all.at(-1)?.push(content)
+    size += bytes
+  }
+  return all.filter((part) => part.length > 0)
+}
+
+export async function performRun(jobs: readonly StoredJob[], context: RunContext): Promise<RunReport> {
+  const { policy, lock, fleet, gateClient, logger } = context
+  const plans = new Map<string, Plan>()
+  const recorded = new Map<string, RecordedScope>()
+  const stages: Stage[] = []
+  let sourceContents: ReadonlyMap<string, ScopeContent | undefined> = new Map()
+  let waiting: RunReport['wait']
+
+  for (const { job } of jobs) for (const scope of job.commit?.scopes ?? []) recorded.set(scope.scope, scope)
+
+  async function readAuthority(): Promise<RunInput> {
+    const answer = await fleet.authorityOf(policy)
+    return answer.kind === 'known'
+      ? { kind: 'authority', side: answer.side, epoch: answer.epoch }
+      : { kind: 'no-authority', message: answer.message }
+  }
+
+  async function recall(commits: readonly string[], target: string): Promise<RunInput> {
+    const results: CommittedScope[] = []
+    for (const job of commits) {
+      try {
+        const result = await gateClient.request(
+          target,
+          'result',
+          { relationship: policy.name, job },
+          { timeoutMs: READ_TIMEOUT_MS },
+        )
+        results.push(...result.results)
+      } catch (error) {
+        // Never begun: the interrupted run did not get as far, and its ticket is void from the next prepare on.
+        if (!(error instanceof GateError) || error.code !== 'unknown-job') throw error
+      }
+    }
+    return { kind: 'recalled', results }
+  }
+
+  async function compare(source: string, target: string, fresh: boolean): Promise<RunInput> {
+    const read = async (server: string) => {
+      const problem = fleet.problemAt(server, policy.name)
+      if (problem !== undefined) throw new GateError('unknown-relationship', problem)
+      return sideOf(await gateClient.readManifest(server, policy.name, fresh))
+    }
+    const [ours, theirs] = await Promise.all([read(source), read(target)])
+    return { kind: 'compared', source: ours, target: theirs, nowMs: Date.now() }
+  }
+
+  async function prepare(effect: Extract<RunEffect, { kind: 'prepare' }>): Promise<RunInput> {
+    await context.onPrepare()
+    const { ticket, manifest } = await gateClient.request(
+      effect.target,
+      'prepare',
+      { relationship: policy.name, side: effect.side, epoch: effect.epoch, job: jobs[0]?.job.job ?? newJobId() },
+      { timeoutMs: READ_TIMEOUT_MS },
+    )
+    const rows = [...manifest.rows]
+    for (let cursor = manifest.next; cursor !== undefined; ) {
+      const page = await gateClient.request(
+        effect.target,
+        'manifest',
+        { relationship: policy.name, fresh: false, cursor },
+        { timeoutMs: READ_TIMEOUT_MS },
+      )
+      // Another read came in between: its pages do not belong to this manifest.
+      if (page.revision !== manifest.revision) return { kind: 'outdated', why: 'input-changed' }
+      rows.push(...page.rows)
+      cursor = page.next
+    }
+    return { kind: 'prepared', ticket, target: sideOf({ page: manifest, rows }) }
+  }
+
+  async function plan(state: RunState, effect: Extract<RunEffect, { kind: 'plan' }>): Promise<RunInput> {
+    const source = state.side as string
+    const target = policy.servers.find((server) => server !== source) as string
+    const scopes = effect.scopes.map(({ scope }) => scope)
+    const [ours, theirs] = await Promise.all([
+      gateClient.readContents(source, policy.name, scopes, 'live', false),
+      gateClient.readContents(target, policy.name, scopes, 'live', false),
+    ])
+    sourceContents = ours
+    const safe = new Map<string, PlannedScope>()
+    for (const job of effectiveJobs(state)) {
+      const made = makePlan({
+        relationship: policy.name,
+        source,
+        target,
+        comparison: { sync: 'out-of-sync', scopes: state.compared },
+        sourceContents: ours,
+        targetContents: theirs,
+        limits: policy.limits,
+        ...(job.scopes === undefined ? {} : { scopes: new Set(job.scopes) }),
+      })
+      plans.set(job.job, made)
+      const approved = jobs.find((stored) => stored.job.job === job.job)?.job.approvedPlan
+      for (const scope of admit(made, approved).safe) safe.set(scope.scope, scope)
+    }
+    for (const scope of safe.values()) recorded.set(scope.scope, recordedScope(scope))
+    return {
+      kind: 'planned',
+      safe: [...safe.values()].map(({ scope, expected, wanted }) => ({
+        scope,
+        ...(expected === undefined ? {} : { expected }),
+        ...(wanted === undefined ? {} : { wanted }),
+      })),
+    }
+  }
+
+  let commitId = ''
+  async function record(versions: readonly ScopeVersion[]): Promise<RunInput> {
+    commitId = newJobId()
+    await context.onRecord(
+      commitId,
+      versions.map(({ scope }) => recorded.get(scope)).filter((scope) => scope !== undefined),
+    )
+    return { kind: 'recorded' }
+  }
+
+  async function commit(effect: Extract<RunEffect, { kind: 'commit' }>): Promise<RunInput> {
+    const contents = effect.versions.flatMap(({ scope, wanted }) => {
+      if (wanted === undefined) return []
+      const content = sourceContents.get(scope)
+      if (content === undefined || content.fingerprint !== wanted) throw new PlanInputChanged(scope)
+      return [{ scope, fingerprint: content.fingerprint, text: content.text }]
+    })
+    for (const part of parts(contents)) {
+      await gateClient.request(
+        effect.target,
+        'stage',
+        { relationship: policy.name, ticket: effect.ticket, contents: [...part] },
+        { timeoutMs: READ_TIMEOUT_MS },
+      )
+    }
+    if (!lock.mayWrite()) {
+      return {
+        kind: 'side-failed',
+        failure: {
+          server: effect.target,
+          wait: 'lock-held',
+          message: 'the lock of the relationship was lost before the write; nothing was written',
+        },
+      }
+    }
+    const answer: CommitResult = await gateClient.request(
+      effect.target,
+      'commit',
+      {
+        relationship: policy.name,
+        side: effect.side,
+        epoch: effect.epoch,
+        ticket: effect.ticket,
+        job: commitId,
+        scopes: [...effect.versions],
+      },
+      { timeoutMs: COMMIT_TIMEOUT_MS },
+    )
+    stages.push(...answer.stages.map(({ name, durationMs }) => ({ name: `gate.${name}`, durationMs })))
+    return { kind: 'committed', results: answer.results }
+  }
+
+  async function perform(state: RunState, effect: RunEffect): Promise<RunInput | undefined> {
+    switch (effect.kind) {
+      case 'read-authority':
+        return await readAuthority()
+      case 'recall':
+        return await recall(effect.commits, effect.target)
+      case 'compare':
+        return await compare(effect.source, effect.target, effect.fresh)
+      case 'prepare':
+        return await prepare(effect)
+      case 'read-source':
+        return { kind: 'source-read', source: sideOf(await gateClient.readManifest(effect.source, policy.name, true)) }
+      case 'plan':
+        return await plan(state, effect)
+      case 'record':
+        return await record(effect.versions)
+      case 'commit':
+        return await commit(effect)
+      case 'agree':
+        await gateClient.request(
+          effect.server,
+          'agree',
+          { relationship: policy.name, epoch: effect.epoch, scopes: [...effect.scopes] },
+          { timeoutMs: READ_TIMEOUT_MS },
+        )
+        return { kind: 'agreed' }
+      case 'wait':
+        waiting = effect
+        return undefined
+      case 'finish':
+        return undefined
+      default:
+        return effect satisfies never
+    }
+  }
+
+  function failed(state: RunState, effect: RunEffect, error: unknown): RunInput {
+    if (error instanceof PlanInputChanged) return { kind: 'outdated', why: 'input-changed' }
+    const server =
+      'server' in effect ? effect.server : 'target' in effect ? effect.target : (state.side ?? policy.authority)
+    const verdict = verdictOf(error, server)
+    if (verdict === undefined) throw error
+    // Both sides agree again at the next look; the write itself is done and must be reported.
+    if (effect.kind === 'agree') {
+      logger.warn(
+        { err: error, relationship: policy.name, server: effect.server },
+        'base could not be agreed; the next tick repeats it',
+      )
+      return { kind: 'agreed' }
+    }
+    if (verdict.kind === 'wait')
+      return { kind: 'side-failed', failure: { server, wait: verdict.wait, message: verdict.message } }
+    return verdict
+  }
+
+  let step = startRun(
+    { ...policy, relationship: policy.name },
+    jobs.map(({ job }) => ({
+      job: job.job,
+      automatic: job.automatic,
+      source: job.source,
+      ...(job.scopes === undefined ? {} : { scopes: job.scopes }),
+      ...(job.commit === undefined ? {} : { commit: job.commit.id }),
+    })),
+  )
+  const queue: RunEffect[] = [...step.effects]
+  for (let effect = queue.shift(); effect !== undefined; effect = queue.shift()) {
+    lock.lost.throwIfAborted()
+    const startedAt = performance.now()
+    context.onStage(effect.kind, 0, step.state.compared.length)
+    let input: RunInput | undefined
+    try {
+      input = await perform(step.state, effect)
+    } catch (error) {
+      input = failed(step.state, effect, error)
+    }
+    if (effect.kind !== 'finish' && effect.kind !== 'wait')
+      stages.push({ name: effect.kind, durationMs: performance.now() - startedAt })
+    if (input === undefined) continue
+    step = stepRun(step.state, input)
+    queue.push(...step.effects)
+  }
+  return { state: step.state, plans, recorded, stages, ...(waiting === undefined ? {} : { wait: waiting }) }
+}
