@@ -44,6 +44,9 @@ const READ_TIMEOUT_MS = 20_000
 /** Times that paging begins again where the server was read in between. */
 const MAX_RESTARTS = 5
 
+/** A manifest with the rows of all its pages. */
+export type Manifest = { readonly page: ManifestPage }
+
 export interface GateClient {
   /** Throws {@link GateError}. */
   request<K extends keyof GateRequests>(
@@ -58,7 +61,7 @@ export interface GateClient {
     relationship: string,
     fresh: boolean,
     options?: Partial<GateRequestOptions>,
-  ): Promise<{ readonly page: ManifestPage }>
+  ): Promise<Manifest>
   /** The content of each scope asked for; `undefined` where the server has no such scope. */
   readContents(
     server: string,
