@@ -1,0 +1,250 @@
+// The write gate of one DHCP server as a pure machine: (state, input) → (state, effects).
+// DESIGN section 4. It knows no clock, no network and no chance, so a model checker can run it;
+// libs/gate runs it over a driver and a journal.
+//
+// Whoever holds the mutex is `running`; everything else waits in `queue`. Each effect but `reply`
+// is answered by one input, so at most one is under way.
+//
+//   prepare  epoch ─▶ side ─▶ read ─▶ new ticket
+//   commit   known? ─▶ epoch ─▶ side ─▶ ticket ─▶ staged? ─▶ read ─▶ gate-commit.ts
+//   agree    epoch ─▶ read ─▶ bases of the scopes that are exactly so
+//   fence    epoch
+//   an open commit (begin without end) is resolved before any of them: gate-recovery.ts
+
+import { advanceCommit, compare, knownResults, readLive, refused, release, unexpected, without } from './gate-commit.ts'
+import { advanceRecovery, beginRecovery } from './gate-recovery.ts'
+import {
+  type AgreeScope,
+  ALL_CHECKS,
+  type CommitRequest,
+  type GateAuthority,
+  type GateChecks,
+  type GateEffect,
+  type GateInput,
+  type GateRequest,
+  type GateState,
+  type GateStep,
+  type LiveScopes,
+  type OpenCommit,
+  type Queued,
+  type Running,
+} from './gate-types.ts'
+
+export type InitialGate = {
+  readonly server: string
+  readonly authorities?: Readonly<Record<string, GateAuthority>>
+  /** What the journal has as begun and not ended. */
+  readonly open?: OpenCommit
+}
+
+/** A gate as it starts: epochs and an open commit come from the journal, tickets are gone. */
+export function initialGate({ server, authorities = {}, open }: InitialGate): GateState {
+  return { server, authorities, tickets: {}, queue: [], ...(open === undefined ? {} : { open }) }
+}
+
+export function step(state: GateState, input: GateInput, checks: GateChecks = ALL_CHECKS): GateStep {
+  const first = accept(state, input, checks)
+  return drain(first, checks)
+}
+
+/** Starts what waits, as long as nobody holds the mutex. */
+function drain(reached: GateStep, checks: GateChecks): GateStep {
+  let { state } = reached
+  const effects = [...reached.effects]
+  while (state.running === undefined && state.queue.length > 0) {
+    const started = start(state, checks)
+    state = started.state
+    effects.push(...started.effects)
+  }
+  return { state, effects }
+}
+
+function accept(state: GateState, input: GateInput, checks: GateChecks): GateStep {
+  if (input.kind === 'request') {
+    const { from, request } = input
+    // Staging changes nothing but memory, so it does not wait for the mutex.
+    if (request.op === 'stage') return stage(state, from, request, checks)
+    return { state: { ...state, queue: [...state.queue, { from, request }] }, effects: [] }
+  }
+  if (input.kind === 'recover') {
+    return state.open === undefined || state.running !== undefined
+      ? { state, effects: [] }
+      : beginRecovery(state, state.open)
+  }
+  if (state.running === undefined) throw new Error(`the gate got "${input.kind}" while nothing was under way`)
+  return advance(state, state.running, input, checks)
+}
+
+function start(state: GateState, checks: GateChecks): GateStep {
+  const [queued, ...queue] = state.queue
+  if (queued === undefined) return { state, effects: [] }
+  // The request stays queued: it is served, or refused, when it is known what the server has.
+  if (state.open !== undefined && checks.uncertainty) return beginRecovery(state, state.open)
+  const taken = { ...state, queue }
+  const { request } = queued
+  if (request.op === 'persist') return hold(taken, 'persistAgain', queued, { kind: 'persist' })
+  if (request.op === 'commit' && checks.knownJob) {
+    return hold(taken, 'lookUp', queued, { kind: 'lookUp', relationship: request.relationship, job: request.job })
+  }
+  return judgeEpoch(taken, queued, request, checks)
+}
+
+function hold(
+  state: GateState,
+  phase: Extract<Running, { queued: Queued; work?: never }>['phase'],
+  queued: Queued,
+  effect: GateEffect,
+): GateStep {
+  return { state: { ...state, running: { phase, queued } }, effects: [effect] }
+}
+
+type EpochRequest = Exclude<Queued['request'], { op: 'persist' }>
+
+function judgeEpoch(state: GateState, queued: Queued, request: EpochRequest, checks: GateChecks): GateStep {
+  const { relationship, epoch, side } = request
+  const known = state.authorities[relationship]
+  if (checks.epoch && known !== undefined && epoch < known.epoch) {
+    const message = `Epoch ${epoch} of ${relationship} is over; ${state.server} knows epoch ${known.epoch}.`
+    return release(state, [refused(queued, 'stale-epoch', message)])
+  }
+  const sideIsNews = side !== undefined && known?.side !== side
+  if (checks.epoch && known?.epoch === epoch && known.side !== undefined && sideIsNews) {
+    const message = `In epoch ${epoch} of ${relationship} the authoritative side is ${known.side}, not ${side}.`
+    return release(state, [refused(queued, 'stale-epoch', message)])
+  }
+  if (known === undefined || epoch > known.epoch || (epoch === known.epoch && sideIsNews)) {
+    const authority: GateAuthority = side === undefined ? { epoch } : { epoch, side }
+    return hold(state, 'epoch', queued, { kind: 'storeEpoch', relationship, authority })
+  }
+  return judged(state, queued, request, checks)
+}
+
+/** The epoch is durable; whatever was prepared under an earlier one is void. */
+function adopt(state: GateState, request: EpochRequest, checks: GateChecks): GateState {
+  const { relationship, epoch, side } = request
+  const authorities = { ...state.authorities, [relationship]: side === undefined ? { epoch } : { epoch, side } }
+  const tickets = checks.ticket ? without(state.tickets as Record<string, never>, relationship) : state.tickets
+  return { ...state, authorities, tickets }
+}
+
+/** The epoch is the gate's own. */
+function judged(state: GateState, queued: Queued, request: EpochRequest, checks: GateChecks): GateStep {
+  const { relationship } = request
+  switch (request.op) {
+    case 'fence': {
+      const { epoch, side } = request
+      return release(state, [{ kind: 'reply', to: queued.from, answer: { kind: 'fenced', epoch, side } }])
+    }
+    case 'agree':
+      return hold(state, 'read', queued, readLive(relationship))
+    case 'prepare':
+    case 'commit': {
+      if (checks.authoritativeSide && request.side === state.server) {
+        const message = `${state.server} is the authoritative side of ${relationship}; nothing is copied onto it.`
+        return release(state, [refused(queued, 'authoritative-side', message)])
+      }
+      const refusal = request.op === 'commit' ? judgeTicket(state, request, checks) : undefined
+      if (refusal !== undefined) return release(state, [refused(queued, refusal.code, refusal.message)])
+      return hold(state, 'read', queued, readLive(relationship, { toWrite: true }))
+    }
+    default:
+      return request satisfies never
+  }
+}
+
+function judgeTicket(state: GateState, request: CommitRequest, checks: GateChecks) {
+  const ticket = state.tickets[request.relationship]
+  if (checks.ticket && ticket?.value !== request.ticket) {
+    const message = `The ticket for ${request.relationship} at ${state.server} is not the current one: a newer prepare voided it, or the gate was restarted. Prepare again.`
+    return { code: 'stale-ticket', message } as const
+  }
+  const staged = new Set(ticket?.staged)
+  const missing = request.scopes.find(({ wanted }) => wanted !== undefined && !staged.has(wanted))
+  if (missing === undefined) return undefined
+  return { code: 'bad-content', message: `The wanted content of ${missing.scope} was not staged.` } as const
+}
+
+function stage(
+  state: GateState,
+  from: number,
+  request: Extract<GateRequest, { op: 'stage' }>,
+  checks: GateChecks,
+): GateStep {
+  const { relationship, ticket, fingerprints } = request
+  const current = state.tickets[relationship]
+  if (checks.ticket && current?.value !== ticket) {
+    const message = `The ticket for ${relationship} at ${state.server} is not the current one. Prepare again.`
+    return { state, effects: [{ kind: 'reply', to: from, answer: { kind: 'refused', code: 'stale-ticket', message } }] }
+  }
+  const staged = [...new Set([...(current?.staged ?? []), ...fingerprints])]
+  const tickets = { ...state.tickets, [relationship]: { value: current?.value ?? ticket, staged } }
+  return {
+    state: { ...state, tickets },
+    effects: [{ kind: 'reply', to: from, answer: { kind: 'staged', count: fingerprints.length } }],
+  }
+}
+
+function advance(
+  state: GateState,
+  running: Running,
+  input: Exclude<GateInput, { kind: 'request' | 'recover' }>,
+  checks: GateChecks,
+): GateStep {
+  if ('queued' in running) {
+    return 'work' in running
+      ? advanceCommit(state, running.phase, running.queued, running.work, input, checks)
+      : advanceRequest(state, running.phase, running.queued, input, checks)
+  }
+  return advanceRecovery(state, running, input)
+}
+
+function advanceRequest(
+  state: GateState,
+  phase: Running['phase'],
+  queued: Queued,
+  input: GateInput,
+  checks: GateChecks,
+): GateStep {
+  const { from, request } = queued
+  if (input.kind === 'readFailed') return release(state, [refused(queued, input.code, input.message)])
+  if (input.kind === 'journalFailed') return release(state, [refused(queued, 'internal', input.message)])
+  if (phase === 'persistAgain' && input.kind === 'persistAnswered') {
+    return release(state, [{ kind: 'reply', to: from, answer: { kind: 'persisted', persisted: input.persisted } }])
+  }
+  if (request.op === 'persist') return unexpected(phase, input)
+  if (phase === 'epoch' && input.kind === 'epochStored') {
+    return judged(adopt(state, request, checks), queued, request, checks)
+  }
+  if (phase === 'lookUp' && input.kind === 'lookedUp' && request.op === 'commit') {
+    const results = knownResults(request, input.results)
+    if (results === undefined) return judgeEpoch(state, queued, request, checks)
+    return release(state, [{ kind: 'reply', to: from, answer: { kind: 'committed', job: request.job, results } }])
+  }
+  if (phase === 'read' && input.kind === 'read') {
+    if (request.op === 'commit') return compare(state, queued, request, input, checks)
+    if (request.op === 'agree') {
+      const { relationship, epoch } = request
+      return hold(state, 'storeBases', queued, {
+        kind: 'storeBases',
+        relationship,
+        epoch,
+        scopes: exactly(request.scopes, input.live),
+      })
+    }
+    if (request.op === 'prepare') {
+      const { relationship, ticket } = request
+      const staged = checks.ticket ? [] : (state.tickets[relationship]?.staged ?? [])
+      const tickets = { ...state.tickets, [relationship]: { value: ticket, staged } }
+      return release({ ...state, tickets }, [{ kind: 'reply', to: from, answer: { kind: 'prepared', ticket } }])
+    }
+  }
+  if (phase === 'storeBases' && input.kind === 'basesStored') {
+    const { scopes, serial } = input
+    return release(state, [{ kind: 'reply', to: from, answer: { kind: 'agreed', scopes, serial } }])
+  }
+  return unexpected(phase, input)
+}
+
+function exactly(scopes: readonly AgreeScope[], live: LiveScopes): readonly AgreeScope[] {
+  return scopes.filter(({ scope, fingerprint }) => live[scope] === fingerprint)
+}
