@@ -1,0 +1,126 @@
+// Turns what a schema says about a value into sentences for the author of the file.
+
+import type { TSchema, TUnion } from 'typebox'
+import { Value } from 'typebox/value'
+import type { RelationshipConfig, ServerConfig } from '#contracts/configuration.ts'
+import { suggestion } from './nearest.ts'
+
+type Path = readonly (string | number)[]
+type Report = (path: Path, message: string) => void
+type SchemaError = ReturnType<typeof Value.Errors>[number]
+type ObjectSchema = TSchema & {
+  readonly properties: Record<
+    string,
+    TSchema & { description?: string; enum?: string[]; pattern?: string; const?: unknown }
+  >
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function pathOf(pointer: string): Path {
+  if (pointer === '') return []
+  return pointer
+    .slice(1)
+    .split('/')
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+    .map((part) => (/^\d+$/.test(part) ? Number(part) : part))
+}
+
+function at(value: unknown, path: Path): unknown {
+  return path.reduce<unknown>((inner, key) => (inner as Record<string | number, unknown> | undefined)?.[key], value)
+}
+
+function schemaAt(schema: TSchema, path: Path): TSchema | undefined {
+  return path.reduce<TSchema | undefined>((inner, key) => {
+    const object = inner as { properties?: Record<string, TSchema>; items?: TSchema } | undefined
+    return typeof key === 'number' ? object?.items : object?.properties?.[key]
+  }, schema)
+}
+
+function shown(value: unknown): string {
+  return JSON.stringify(value) ?? 'nothing'
+}
+
+/** What is expected at a place, in words. */
+function expectation(schema: TSchema | undefined, error: SchemaError): string {
+  const wanted = schema as { description?: string; enum?: string[]; pattern?: string } | undefined
+  if (wanted?.enum !== undefined) return `one of ${wanted.enum.join(', ')}`
+  if (wanted?.description !== undefined) return wanted.description
+  if (error.keyword === 'pattern' && wanted?.pattern !== undefined) return `text like ${wanted.pattern}`
+  return error.message.replace(/^must (be|match|have) ?/, (_, verb) => (verb === 'have' ? 'to have ' : ''))
+}
+
+function reportErrors(schema: ObjectSchema, value: unknown, base: Path, report: Report): void {
+  for (const error of Value.Errors(schema, value)) {
+    const path = pathOf(error.instancePath)
+    // The same is said with the name of the key by the object that has it.
+    if (error.keyword === 'boolean') continue
+    if (error.keyword === 'additionalProperties') {
+      const known = Object.keys((schemaAt(schema, path) as ObjectSchema | undefined)?.properties ?? {})
+      for (const key of (error.params as { additionalProperties: string[] }).additionalProperties) {
+        report([...base, ...path, key], `unknown key "${key}".${suggestion(key, known)}`)
+      }
+    } else if (error.keyword === 'required') {
+      for (const key of (error.params as { requiredProperties: string[] }).requiredProperties) {
+        const wanted = schemaAt(schema, [...path, key])
+        const { description } = (wanted ?? {}) as { description?: string }
+        report([...base, ...path], `"${key}" is missing${description === undefined ? '' : `: ${description}`}`)
+      }
+    } else {
+      const wanted = expectation(schemaAt(schema, path), error)
+      report([...base, ...path], `${shown(at(value, path))}: expected ${wanted}`)
+    }
+  }
+}
+
+/** The kind decides which schema a server must fit, so that only its own keys are talked about. */
+function checkServer(schema: TUnion, server: unknown, base: Path, report: Report): void {
+  if (!isRecord(server)) {
+    report(base, `${shown(server)}: expected a server with name and kind`)
+    return
+  }
+  const kinds = schema.anyOf as unknown as readonly ObjectSchema[]
+  const known = kinds.map((kind) => String(kind.properties.kind?.const))
+  const index = known.indexOf(String(server.kind))
+  const chosen = kinds[index]
+  if (chosen !== undefined) reportErrors(chosen, server, base, report)
+  else if (server.kind === undefined) report(base, `"kind" is missing: expected one of ${known.join(', ')}`)
+  else report([...base, 'kind'], `${shown(server.kind)}: expected one of ${known.join(', ')}`)
+}
+
+const TOP_LEVEL = ['servers', 'relationships']
+
+/** Reports every place at which the file does not have the form of a configuration. */
+export function checkSchema(
+  value: unknown,
+  schemas: { readonly ServerConfig: typeof ServerConfig; readonly RelationshipConfig: typeof RelationshipConfig },
+  report: Report,
+): void {
+  if (!isRecord(value)) {
+    report([], 'expected the keys servers and relationships')
+    return
+  }
+  for (const key of Object.keys(value)) {
+    if (!TOP_LEVEL.includes(key)) report([key], `unknown key "${key}".${suggestion(key, TOP_LEVEL)}`)
+  }
+  if (!Array.isArray(value.servers) || value.servers.length === 0) {
+    report(['servers'], 'expected a list with at least one server')
+  } else {
+    value.servers.forEach((server, index) => {
+      checkServer(schemas.ServerConfig as unknown as TUnion, server, ['servers', index], report)
+    })
+  }
+  if (value.relationships === undefined || value.relationships === null) return
+  if (!Array.isArray(value.relationships)) {
+    report(['relationships'], 'expected a list of relationships')
+    return
+  }
+  for (const [index, relationship] of value.relationships.entries()) {
+    const base = ['relationships', index]
+    if (isRecord(relationship)) {
+      reportErrors(schemas.RelationshipConfig as unknown as ObjectSchema, relationship, base, report)
+    } else report(base, `${shown(relationship)}: expected a relationship`)
+  }
+}

@@ -1,0 +1,203 @@
+// Loads the YAML file: every problem of the file in one error, each with its line and what was expected.
+
+import { readFileSync } from 'node:fs'
+import { isNode, LineCounter, parseDocument, type Document as YamlDocument } from 'yaml'
+import {
+  type Configuration,
+  type ConfigurationFile,
+  RelationshipConfig,
+  type RelationshipPolicy,
+  ServerConfig,
+} from '#contracts/configuration.ts'
+import { shortName } from '#contracts/relationships.ts'
+import { DEFAULT_LIMITS } from '#plan/policy.ts'
+import { checkSchema } from './check-schema.ts'
+import { suggestion } from './nearest.ts'
+
+export type ConfigurationProblem = {
+  readonly file: string
+  /** 1 is the first line. */
+  readonly line: number
+  /** `relationships[0].authority` */
+  readonly path: string
+  /** What is wrong and what was expected. */
+  readonly message: string
+}
+
+export class ConfigurationError extends Error {
+  readonly problems: readonly ConfigurationProblem[]
+  constructor(problems: readonly ConfigurationProblem[]) {
+    const lines = problems.map(
+      ({ file, line, path, message }) => `${file}:${line}: ${path ? `${path}: ` : ''}${message}`,
+    )
+    super(lines.join('\n'))
+    this.name = 'ConfigurationError'
+    this.problems = problems
+  }
+}
+
+/** A configuration with what is allowed but probably not meant. */
+export type LoadedConfiguration = Configuration & {
+  readonly file: string
+  readonly warnings: readonly ConfigurationProblem[]
+}
+
+type Path = readonly (string | number)[]
+type Report = (path: Path, message: string) => void
+
+function pathText(path: Path): string {
+  return path.map((part, index) => (typeof part === 'number' ? `[${part}]` : index === 0 ? part : `.${part}`)).join('')
+}
+
+/** The line of the nearest part of the path that is in the file: a missing key is reported at what lacks it. */
+function lineOf(document: YamlDocument, counter: LineCounter, path: Path): number {
+  for (let length = path.length; length >= 0; length--) {
+    const node = length === 0 ? document.contents : document.getIn(path.slice(0, length), true)
+    if (isNode(node) && node.range) return counter.linePos(node.range[0]).line
+  }
+  return 1
+}
+
+/** Milliseconds of `500ms`, `2s`, `5m`, `1h`. */
+export function parseDuration(text: string): number {
+  const match = /^(\d+)(ms|s|m|h)$/.exec(text)
+  if (match === null) throw new TypeError(`no duration: ${text}`)
+  const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[match[2] as 'ms' | 's' | 'm' | 'h']
+  return Number(match[1]) * unitMs
+}
+
+const DEFAULT_QUIET_PERIOD_MS = 2_000
+
+function policyOf(config: RelationshipConfig): RelationshipPolicy {
+  const limits = config.limits ?? {}
+  const [first, second] = config.servers as [string, string]
+  return {
+    name: config.name,
+    servers: [first, second],
+    authority: config.authority,
+    mode: config.mode ?? 'observe',
+    quietPeriodMs:
+      config['quiet-period'] === undefined ? DEFAULT_QUIET_PERIOD_MS : parseDuration(config['quiet-period']),
+    onForeignEdit: config['on-foreign-edit'] ?? 'hold',
+    onConflict: config['on-conflict'] ?? 'hold',
+    prune: config.prune ?? 'ask',
+    onAuthorityLoss: config['on-authority-loss'] ?? 'hold',
+    limits: {
+      maxDeleteRatio: limits['delete-ratio'] ?? DEFAULT_LIMITS.maxDeleteRatio,
+      maxUpdateRatio: limits['update-ratio'] ?? DEFAULT_LIMITS.maxUpdateRatio,
+      minObjects: limits['min-objects'] ?? DEFAULT_LIMITS.minObjects,
+      maxScopesRatio: limits['scopes-ratio'] ?? DEFAULT_LIMITS.maxScopesRatio,
+      maxScopeDeletes: limits['max-scope-deletes'] ?? DEFAULT_LIMITS.maxScopeDeletes,
+    },
+  }
+}
+
+function checkDuplicates(key: string, names: readonly string[], report: Report): void {
+  const first = new Map<string, number>()
+  names.forEach((name, index) => {
+    const folded = name.toLowerCase()
+    const earlier = first.get(folded)
+    if (earlier === undefined) first.set(folded, index)
+    else report([key, index, 'name'], `"${name}" is there twice; first as ${key}[${earlier}]. Names must be unique`)
+  })
+}
+
+/** What no schema can say: names that refer to each other. Answers each relationship with full server names. */
+function checkRelationships(file: ConfigurationFile, report: Report): readonly RelationshipConfig[] {
+  const known = file.servers.map((server) => server.name)
+  checkDuplicates('servers', known, report)
+  const relationships = file.relationships ?? []
+  checkDuplicates(
+    'relationships',
+    relationships.map((relationship) => relationship.name),
+    report,
+  )
+  return relationships.map((relationship, index) => {
+    const at = (...path: Path) => ['relationships', index, ...path]
+    const servers = relationship.servers.map((name, place) => {
+      const resolved = resolveName(known, name)
+      if (resolved === undefined) report(at('servers', place), `unknown server "${name}".${suggestion(name, known)}`)
+      return resolved ?? name
+    })
+    if (servers[0] === servers[1]) {
+      report(at('servers'), `both servers are "${servers[0]}"; expected the two partners of a failover relationship`)
+    }
+    const authority = servers.find((name) => name === (resolveName(known, relationship.authority) ?? ''))
+    if (authority === undefined) {
+      report(at('authority'), `"${relationship.authority}" is none of its servers; expected ${servers.join(' or ')}`)
+    }
+    return { ...relationship, servers, authority: authority ?? relationship.authority }
+  })
+}
+
+function warnAbout(file: ConfigurationFile, warn: Report): void {
+  file.servers.forEach((server, index) => {
+    if (server.kind === 'kea' && server['config-file'] === undefined && server.exclusive !== true) {
+      warn(
+        ['servers', index],
+        `${server.name} can be read, not written: writing needs config-file, or exclusive: true where no other Twinscope writes to it`,
+      )
+    }
+    if (server.kind === 'windows') {
+      warn(['servers', index], `${server.name}: the driver for Windows comes with a later version`)
+    }
+  })
+}
+
+/** Parses the text of a configuration. `file` is only for messages. Throws {@link ConfigurationError}. */
+export function parseConfiguration(text: string, file: string): LoadedConfiguration {
+  const counter = new LineCounter()
+  const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, uniqueKeys: true })
+  const syntax = document.errors.map((error) => ({
+    file,
+    line: counter.linePos(error.pos[0]).line,
+    path: '',
+    message: `not YAML: ${error.message}`,
+  }))
+  if (syntax.length > 0) throw new ConfigurationError(syntax)
+
+  const problems: ConfigurationProblem[] = []
+  const warnings: ConfigurationProblem[] = []
+  const reporter = (to: ConfigurationProblem[]): Report => {
+    return (path, message) => to.push({ file, line: lineOf(document, counter, path), path: pathText(path), message })
+  }
+  const report = reporter(problems)
+  const value: unknown = document.toJS({ maxAliasCount: 100 })
+  checkSchema(value, { ServerConfig, RelationshipConfig }, report)
+  if (problems.length > 0) throw new ConfigurationError(problems)
+
+  const configuration = value as ConfigurationFile
+  const relationships = checkRelationships(configuration, report)
+  if (problems.length > 0) throw new ConfigurationError(problems)
+  warnAbout(configuration, reporter(warnings))
+  return { file, servers: configuration.servers, relationships: relationships.map(policyOf), warnings }
+}
+
+/** Reads and checks the file. Throws {@link ConfigurationError} with all problems. */
+export function loadConfiguration(path: string): LoadedConfiguration {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    const reason = code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${code})`
+    throw new ConfigurationError([{ file: path, line: 1, path: '', message: `${reason}; expected the configuration` }])
+  }
+  return parseConfiguration(text, path)
+}
+
+function resolveName(known: readonly string[], text: string): string | undefined {
+  const wanted = text.toLowerCase()
+  const exact = known.find((name) => name.toLowerCase() === wanted)
+  if (exact !== undefined) return exact
+  const short = known.filter((name) => shortName(name).toLowerCase() === wanted)
+  return short.length === 1 ? short[0] : undefined
+}
+
+/** The server that is meant: its name, or a short name that only one has. `undefined` if none or several. */
+export function resolveServerName(config: Pick<Configuration, 'servers'>, text: string): string | undefined {
+  return resolveName(
+    config.servers.map((server) => server.name),
+    text,
+  )
+}
