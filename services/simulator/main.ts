@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 import { createAdminApp, type RunningServer } from './admin.ts'
 import { openControl } from './control.ts'
 import { readDescription, samplePair, sampleTriple } from './description.ts'
+import type { Ready } from './ready.ts'
 import { createServer } from './server.ts'
 
 const USAGE = `Usage: node services/simulator/main.ts [DESCRIPTION.json|yaml] [options]
@@ -15,13 +16,6 @@ const USAGE = `Usage: node services/simulator/main.ts [DESCRIPTION.json|yaml] [o
   --triple           with --sample: three servers with two relationships
   --directory DIR    where files, logs and installation ids are kept (default: a temporary one)
   --admin-port PORT  port of the admin endpoint (default: a free one)`
-
-export type Ready = {
-  readonly msg: 'ready'
-  readonly admin: string
-  readonly directory: string
-  readonly servers: Readonly<Record<string, { readonly control: string; readonly log: string; readonly file: string }>>
-}
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({

@@ -1,0 +1,321 @@
+// The watcher with a real NATS and simulated DHCP servers in a process of their own.
+
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import type { ScopeChanged } from '#contracts/messages.ts'
+import type { RegisteredGate } from '#contracts/registry.ts'
+import { BUCKETS, STREAMS } from '#contracts/streams.ts'
+import { gateKey } from '#contracts/subjects.ts'
+import { contentOf } from '#dhcp/fingerprint.ts'
+import type { Scope, ScopeKey } from '#dhcp/scope.ts'
+import { eventually } from '#harness/eventually.ts'
+import { type NatsServer, startNats } from '#harness/nats.ts'
+import { startProcess, type TestProcess } from '#harness/processes.ts'
+import { type Simulator, startSimulator } from '#harness/simulator.ts'
+import { openBucket } from '#messaging/buckets.ts'
+import { connectMessaging, type Messaging } from '#messaging/connection.ts'
+import { orderedMessages } from '#messaging/last.ts'
+import { provision } from '#messaging/provision.ts'
+import { samplePair } from '#simulator/description.ts'
+import { createLogger } from '#telemetry/logger.ts'
+
+const SERVER = 'sim1.example.net'
+const SCOPES = 4
+const FIRST = '10.0.1.0/24' as ScopeKey
+const SECOND = '10.0.2.0/24' as ScopeKey
+const WATCHER = new URL('../../services/watcher/main.ts', import.meta.url).pathname
+
+type House = {
+  readonly nats: NatsServer
+  readonly simulator: Simulator
+  readonly events: ScopeChanged[]
+  readonly messaging: Messaging
+  startWatcher(options?: { stateDir?: string; env?: Record<string, string>; wait?: boolean }): Promise<TestProcess>
+  registered(): Promise<RegisteredGate | undefined>
+  /** Waits for an event of the scope beyond the first `from` events. */
+  event(scope: ScopeKey, from: number): Promise<ScopeChanged>
+}
+
+/** NATS, a simulated pair, and everything that is published, until the test ends. */
+async function aHouse(t: TestContext): Promise<House> {
+  const directory = await mkdtemp(join(tmpdir(), 'twinscope-watcher-'))
+  const nats = await startNats()
+  const simulator = await startSimulator(samplePair({ scopes: SCOPES }))
+  const config = join(directory, 'twinscope.yaml')
+  await writeFile(
+    config,
+    `servers:
+  - { name: sim1.example.net, kind: simulated, control: "${simulator.control('sim1.example.net')}" }
+  - { name: sim2.example.net, kind: simulated, control: "${simulator.control('sim2.example.net')}" }
+relationships:
+  - { name: sim1-sim2, servers: [sim1.example.net, sim2.example.net], authority: sim1.example.net, mode: automatic }
+`,
+  )
+  const messaging = await connectMessaging({
+    url: nats.url,
+    name: 'test',
+    logger: createLogger({ service: 'test', level: 'silent' }),
+  })
+  await provision(messaging)
+  const events: ScopeChanged[] = []
+  const stop = new AbortController()
+  const following = orderedMessages(messaging, {
+    stream: STREAMS.changes.name,
+    onMessage: (message) => events.push(JSON.parse(message.body)),
+    onReset: () => events.splice(0),
+    signal: stop.signal,
+  })
+  const gates = await openBucket(messaging, BUCKETS.gates)
+  const watchers: TestProcess[] = []
+  t.after(async () => {
+    for (const watcher of watchers) await watcher.kill()
+    stop.abort()
+    await messaging.close()
+    await following.catch(() => undefined)
+    await simulator.stop()
+    await nats.stop()
+    await rm(directory, { recursive: true, force: true })
+  })
+  return {
+    nats,
+    simulator,
+    events,
+    messaging,
+    async startWatcher({ stateDir = join(directory, 'state'), env = {}, wait = true } = {}) {
+      const watcher = await startProcess(process.execPath, [WATCHER], {
+        name: 'watcher',
+        env: {
+          NATS_URL: nats.url,
+          TWINSCOPE_CONFIG: config,
+          TWINSCOPE_STATE_DIR: stateDir,
+          TWINSCOPE_SERVERS: 'sim1',
+          TWINSCOPE_LOG_LEVEL: 'debug',
+          TWINSCOPE_PROBE_MS: '100',
+          ...env,
+        },
+        ...(wait && { readyWhen: (line: string) => line.includes('"msg":"ready"') }),
+      })
+      watchers.push(watcher)
+      return watcher
+    },
+    async registered() {
+      const entry = await gates.get(gateKey(SERVER))
+      return entry && JSON.parse(entry.value)
+    },
+    event: (scope, from) =>
+      eventually(() => events.slice(from).find((event) => event.scope === scope), { what: `an event of ${scope}` }),
+  }
+}
+
+function renamed(name: string): (scope: Scope) => Scope {
+  return (scope) => ({ ...scope, properties: { ...scope.properties, name } })
+}
+
+function fingerprintOf(scope: Scope): string {
+  return contentOf(scope).fingerprint
+}
+
+/** All scopes of a server that is watched for the first time are news. */
+async function firstEvents(house: House): Promise<number> {
+  await eventually(() => house.events.length >= SCOPES, { what: 'the first events' })
+  assert.equal(house.events.length, SCOPES)
+  return SCOPES
+}
+
+test('creation, change and deletion of a scope are published once each', async (t) => {
+  const house = await aHouse(t)
+  const { admin } = house.simulator
+  await house.startWatcher()
+  const from = await firstEvents(house)
+
+  const before = await admin.scope(SERVER, FIRST)
+  const changed = await admin.editScope(SERVER, FIRST, renamed('library'))
+  const change = await house.event(FIRST, from)
+  const created: Scope = {
+    ...before,
+    key: '10.9.0.0/24' as ScopeKey,
+    id: 900,
+    ranges: [],
+    reservations: [],
+    exclusions: [],
+  }
+  await admin.putScope(SERVER, created)
+  const creation = await house.event(created.key, from)
+  await admin.deleteScope(SERVER, SECOND)
+  const deletion = await house.event(SECOND, from)
+
+  assert.deepEqual(
+    [change.change, change.fingerprint, change.previousFingerprint],
+    ['changed', fingerprintOf(changed), fingerprintOf(before)],
+  )
+  assert.deepEqual(
+    [creation.change, creation.fingerprint, creation.previousFingerprint],
+    ['created', fingerprintOf(created), undefined],
+  )
+  assert.deepEqual([deletion.change, deletion.fingerprint], ['deleted', undefined])
+  assert.equal(house.events.length, from + 3)
+})
+
+test('a server without hints is noticed by the probe', async (t) => {
+  const house = await aHouse(t)
+  await house.startWatcher()
+  const from = await firstEvents(house)
+  // The control endpoint comes back without its hint stream being open yet.
+  await house.simulator.admin.setFaults(SERVER, { unreachable: true })
+  await house.simulator.admin.setFaults(SERVER, {})
+  await house.simulator.admin.editScope(SERVER, FIRST, renamed('by probe'))
+
+  assert.equal((await house.event(FIRST, from)).change, 'changed')
+})
+
+test('what changed while the watcher was down is published after its start, and nothing else', async (t) => {
+  const house = await aHouse(t)
+  const watcher = await house.startWatcher()
+  const from = await firstEvents(house)
+  const exit = await watcher.kill()
+  assert.deepEqual(exit, { code: 0, signal: null })
+  assert.equal(await house.registered(), undefined, 'a clean end takes its registration back')
+
+  await house.simulator.admin.editScope(SERVER, FIRST, renamed('meanwhile'))
+  await house.startWatcher()
+  assert.equal((await house.event(FIRST, from)).change, 'changed')
+  assert.equal(house.events.length, from + 1)
+})
+
+test('a change that was read but not acknowledged is published after kill -9 of the watcher', async (t) => {
+  const house = await aHouse(t)
+  const watcher = await house.startWatcher()
+  const from = await firstEvents(house)
+  await house.nats.kill9()
+  await eventually(() => watcher.output.includes('"msg":"waiting for NATS"'), {
+    what: 'the watcher says that NATS is down',
+  })
+
+  const readsBefore = watcher.output.split('"msg":"server read"').length
+  await house.simulator.admin.editScope(SERVER, FIRST, renamed('unacknowledged'))
+  await eventually(() => watcher.output.split('"msg":"server read"').length > readsBefore, {
+    what: 'the change is read',
+  })
+  await watcher.kill('SIGKILL')
+  await house.nats.restart()
+  await house.startWatcher()
+
+  assert.equal((await house.event(FIRST, from)).change, 'changed')
+})
+
+test('NATS that is down delays the news only', async (t) => {
+  const house = await aHouse(t)
+  const watcher = await house.startWatcher()
+  const from = await firstEvents(house)
+  await house.nats.kill9()
+  const changed = await house.simulator.admin.editScope(SERVER, FIRST, renamed('delayed'))
+  await house.nats.restart()
+
+  const event = await house.event(FIRST, from)
+  assert.equal(event.fingerprint, fingerprintOf(changed))
+  assert.equal(watcher.running, true)
+})
+
+test('NATS may be down at the start', async (t) => {
+  const house = await aHouse(t)
+  await house.nats.kill9()
+  const watcher = await house.startWatcher({ wait: false })
+  await eventually(() => watcher.output.includes('"msg":"waiting for NATS"'), {
+    what: 'the watcher says that it waits',
+  })
+  await house.nats.restart()
+
+  await firstEvents(house)
+})
+
+test('a wiped NATS is told of the watcher and of later changes', async (t) => {
+  const house = await aHouse(t)
+  await house.startWatcher()
+  await firstEvents(house)
+  await house.nats.wipe()
+  await eventually(() => house.registered(), { what: 'the registration is back' })
+  await house.simulator.admin.editScope(SERVER, FIRST, renamed('after the wipe'))
+
+  assert.equal((await house.event(FIRST, 0)).change, 'changed')
+})
+
+test('a server that is down is unreachable, said once, and loses no scope', async (t) => {
+  const house = await aHouse(t)
+  const watcher = await house.startWatcher()
+  const from = await firstEvents(house)
+  await house.simulator.admin.setFaults(SERVER, { unreachable: true })
+  const down = await eventually(
+    async () => {
+      const entry = await house.registered()
+      return entry?.reachable === false && entry
+    },
+    { what: 'registered as unreachable' },
+  )
+  assert.match(down.problem ?? '', /cannot be reached/)
+  // Several tries later nothing was deleted and nothing said twice.
+  await new Promise((resolve) => setTimeout(resolve, 1_000))
+  assert.equal(watcher.output.split('"msg":"server cannot be read').length - 1, 1)
+  await house.simulator.admin.setFaults(SERVER, {})
+  await eventually(async () => (await house.registered())?.reachable === true, { what: 'registered as reachable' })
+
+  assert.equal(house.events.length, from)
+})
+
+test('a read with half of the answer is no configuration', async (t) => {
+  const house = await aHouse(t)
+  await house.startWatcher()
+  const from = await firstEvents(house)
+  await house.simulator.admin.setFaults(SERVER, { truncateReads: true })
+  await house.simulator.admin.editScope(SERVER, FIRST, renamed('half'))
+  await eventually(async () => (await house.registered())?.reachable === false, { what: 'registered as unreadable' })
+  assert.equal(house.events.length, from)
+  await house.simulator.admin.setFaults(SERVER, {})
+
+  assert.equal((await house.event(FIRST, from)).change, 'changed')
+})
+
+test('a second watcher of a server is refused and told who holds it', async (t) => {
+  const house = await aHouse(t)
+  const first = await house.startWatcher()
+  const samePlace = await house.startWatcher({ wait: false })
+  const elsewhere = await house.startWatcher({ wait: false, stateDir: join(house.simulator.directory, 'other-state') })
+
+  for (const second of [samePlace, elsewhere]) {
+    assert.equal((await second.exited).code, 1)
+    assert.match(second.output, new RegExp(`already guarded: the watcher with process id ${first.pid}`))
+  }
+  assert.equal(first.running, true)
+})
+
+test('the relationship and its failover state are registered; one that the server lacks is a problem', async (t) => {
+  const house = await aHouse(t)
+  await house.startWatcher()
+  const entry = await eventually(() => house.registered(), { what: 'a registration' })
+  assert.deepEqual(
+    entry.relationships.map(({ name, configured, partner, mode, state, scopeCount }) => ({
+      name,
+      configured,
+      partner,
+      mode,
+      state,
+      scopeCount,
+    })),
+    [
+      {
+        name: 'sim1-sim2',
+        configured: true,
+        partner: 'sim2.example.net',
+        mode: 'automatic',
+        state: 'normal',
+        scopeCount: SCOPES,
+      },
+    ],
+  )
+  await house.simulator.admin.setFailoverState(SERVER, 'sim1-sim2', 'partner-down')
+  await eventually(async () => (await house.registered())?.relationships[0]?.state === 'partner-down', {
+    what: 'the new state',
+  })
+})
