@@ -1,0 +1,71 @@
+// RFC 9457 problem details: every error of the API has a stable `type`.
+
+import { PROBLEM_TYPE_PREFIX, PROBLEMS, type Problem, type ProblemCode } from '#contracts/status-api.ts'
+
+type ProblemExtras = {
+  readonly errors?: readonly { readonly path: string; readonly message: string }[]
+  readonly near?: readonly string[]
+}
+
+/** Ends a request with a problem. `detail` says what is wrong here, and what to do. */
+export class ProblemError extends Error {
+  readonly code: ProblemCode
+  readonly extras: ProblemExtras
+  constructor(code: ProblemCode, detail: string, extras: ProblemExtras = {}) {
+    super(detail)
+    this.name = 'ProblemError'
+    this.code = code
+    this.extras = extras
+  }
+}
+
+export function problemOf(error: ProblemError, instance: string): Problem {
+  const { status, title } = PROBLEMS[error.code]
+  return {
+    type: `${PROBLEM_TYPE_PREFIX}${error.code}`,
+    code: error.code,
+    title,
+    status,
+    detail: error.message,
+    instance,
+    ...(error.extras.errors === undefined ? {} : { errors: [...error.extras.errors] }),
+    ...(error.extras.near === undefined || error.extras.near.length === 0 ? {} : { near: [...error.extras.near] }),
+  }
+}
+
+type Validation = { readonly instancePath?: string; readonly message?: string; readonly params?: object }
+
+/** A member in the wrong place is named, not only the object that has it. */
+function validationText(error: Validation): string {
+  const extra = (error.params as { additionalProperties?: readonly string[] } | undefined)?.additionalProperties
+  const message = error.message ?? 'is not valid'
+  return extra === undefined ? message : `${message}: ${extra.join(', ')}`
+}
+
+/** What Fastify, the validation or our own code threw, as a problem. */
+export function asProblem(error: unknown): ProblemError {
+  if (error instanceof ProblemError) return error
+  const { validation, validationContext, statusCode, code, message } = error as {
+    readonly validation?: readonly Validation[]
+    readonly validationContext?: string
+    readonly statusCode?: number
+    readonly code?: string
+    readonly message?: string
+  }
+  if (validation !== undefined) {
+    const errors = validation.map((one) => ({
+      path: `/${validationContext ?? 'body'}${one.instancePath ?? ''}`,
+      message: validationText(one),
+    }))
+    const detail = errors.map(({ path, message: text }) => `${path}: ${text}`).join('; ')
+    return new ProblemError('invalid-request', detail, { errors })
+  }
+  if (statusCode === 413) return new ProblemError('payload-too-large', message ?? 'the request is too large')
+  if (statusCode === 415) {
+    return new ProblemError('unsupported-media-type', 'send the request as content-type: application/json')
+  }
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return new ProblemError('invalid-request', message ?? code ?? 'the request is not understood')
+  }
+  return new ProblemError('internal', 'an unexpected error, see the log of the status service; nothing was changed')
+}

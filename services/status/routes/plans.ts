@@ -1,0 +1,23 @@
+// What-if: what a request would do, without doing it.
+
+import { PlanAnswer, Problem, ReplicationBody } from '#contracts/status-api.ts'
+import type { App, AppParts } from '#status/app.ts'
+import { resolveRequest } from '#status/names.ts'
+import { planRequest } from '#status/plans.ts'
+
+export function planRoutes(app: App, parts: AppParts): void {
+  app.post(
+    '/v1/plans',
+    {
+      schema: {
+        summary: 'What a replication would change (what-if); nothing is written',
+        body: ReplicationBody,
+        response: { 200: PlanAnswer, 400: Problem, 404: Problem, 409: Problem },
+      },
+    },
+    async (request) => {
+      const known = parts.known()
+      return await planRequest(parts.gates, known, resolveRequest(known, request.body))
+    },
+  )
+}

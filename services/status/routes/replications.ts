@@ -1,0 +1,195 @@
+// Requesting replications and following them.
+
+import { timingSafeEqual } from 'node:crypto'
+import { Type } from 'typebox'
+import {
+  Accepted,
+  Problem,
+  ReplicationBody,
+  ReplicationDetail,
+  ReplicationList,
+  ReplicationQuery,
+} from '#contracts/status-api.ts'
+import type { App, AppParts } from '#status/app.ts'
+import { openEventStream } from '#status/live.ts'
+import { resolveRelationship, resolveRequest, resolveServer } from '#status/names.ts'
+import { ProblemError } from '#status/problems.ts'
+import type { EntryFilter } from '#status/projection.ts'
+import { detailOf, replicationOf } from '#status/replications.ts'
+
+const ByJob = Type.Object({ job: Type.String({ maxLength: 64 }) })
+const DEFAULT_LIMIT = 50
+const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
+
+export function cursorOf(last: { readonly createdAt: string; readonly job: string }): string {
+  return Buffer.from(JSON.stringify([last.createdAt, last.job])).toString('base64url')
+}
+
+export function parseCursor(text: string): { readonly createdAt: string; readonly job: string } {
+  try {
+    const [createdAt, job] = JSON.parse(Buffer.from(text, 'base64url').toString()) as unknown[]
+    if (typeof createdAt === 'string' && typeof job === 'string') return { createdAt, job }
+  } catch {}
+  throw new ProblemError('invalid-cursor', 'give `next` of the page before, or none for the first page')
+}
+
+function checkToken(given: string | undefined, token: string | undefined): void {
+  if (token === undefined) return
+  const [have, want] = [Buffer.from(given ?? ''), Buffer.from(`Bearer ${token}`)]
+  if (have.length === want.length && timingSafeEqual(have, want)) return
+  throw new ProblemError('unauthorized', 'send the header Authorization: Bearer TOKEN (CLI: set TWINSCOPE_TOKEN)')
+}
+
+/** A known name in full; an unknown one stays, since the ledger may know more names than the present. */
+function orAsGiven(resolve: () => string, text: string): string {
+  try {
+    return resolve()
+  } catch (error) {
+    if (error instanceof ProblemError) return text
+    throw error
+  }
+}
+
+export function replicationRoutes(app: App, parts: AppParts): void {
+  const { projection, live, requests } = parts
+
+  async function detail(job: string): Promise<ReplicationDetail> {
+    const entry = projection.get(job)
+    const found = entry === undefined ? await requests.pending(job) : detailOf(entry, projection.childrenOf(job))
+    if (found !== undefined) return found
+    const still = parts.isConnected() ? '' : '; NATS is not reachable, so it may only not be known here yet'
+    throw new ProblemError('unknown-replication', `there is no replication ${job}${still}`)
+  }
+
+  app.post(
+    '/v1/replications',
+    {
+      schema: {
+        summary: 'Requests a replication on one of the three levels',
+        description:
+          'Level scope where `scopes` is given, else relationship where `relationship` is given, else server. With an Idempotency-Key, repeating the same request is the same replication.',
+        headers: Type.Object({
+          'idempotency-key': Type.Optional(Type.String({ minLength: 1, maxLength: 200, pattern: '^[\\x21-\\x7e]+$' })),
+        }),
+        body: ReplicationBody,
+        response: {
+          202: Accepted,
+          400: Problem,
+          401: Problem,
+          404: Problem,
+          409: Problem,
+          422: Problem,
+          503: Problem,
+        },
+      },
+    },
+    async (request, reply) => {
+      checkToken(request.headers.authorization, parts.token)
+      const resolved = resolveRequest(parts.known(), request.body)
+      const { traceparent } = request.headers as { readonly traceparent?: string }
+      const accepted = await requests.accept(
+        resolved,
+        request.body,
+        request.headers['idempotency-key'],
+        traceparent !== undefined && TRACEPARENT.test(traceparent) ? traceparent : undefined,
+      )
+      reply.code(202).header('location', `/v1/replications/${accepted.job}`)
+      return accepted
+    },
+  )
+
+  app.get(
+    '/v1/replications',
+    {
+      schema: {
+        summary: 'Replications, newest first',
+        querystring: ReplicationQuery,
+        response: { 200: ReplicationList, 400: Problem },
+      },
+    },
+    (request) => {
+      const { relationship, server, since, cursor, limit = DEFAULT_LIMIT, ...rest } = request.query
+      const known = parts.known()
+      const filter: EntryFilter = {
+        ...rest,
+        ...(relationship === undefined
+          ? {}
+          : { relationship: orAsGiven(() => resolveRelationship(known, relationship).name, relationship) }),
+        ...(server === undefined ? {} : { server: orAsGiven(() => resolveServer(known, server), server) }),
+        ...(since === undefined ? {} : { since: sinceOf(since) }),
+        ...(cursor === undefined ? {} : { after: parseCursor(cursor) }),
+        limit: limit + 1,
+      }
+      const found = projection.list(filter).map(replicationOf)
+      const items = found.slice(0, limit)
+      const last = items.at(-1)
+      return { items, ...(found.length > limit && last !== undefined ? { next: cursorOf(last) } : {}) }
+    },
+  )
+
+  app.get(
+    '/v1/replications/:job',
+    {
+      schema: {
+        summary: 'One replication with its scopes, stages and children',
+        params: ByJob,
+        response: { 200: ReplicationDetail, 404: Problem },
+      },
+    },
+    async (request) => await detail(request.params.job),
+  )
+
+  app.get(
+    '/v1/replications/:job/events',
+    {
+      schema: {
+        summary: 'One replication live (server-sent events)',
+        description: '`replication` with the whole replication at every change; ends after its final outcome.',
+        params: ByJob,
+        response: { 404: Problem },
+      },
+    },
+    async (request, reply) => {
+      const { job } = request.params
+      const first = await detail(job)
+      reply.hijack()
+      const connection = openEventStream(reply.raw)
+      const tell = (replication: ReplicationDetail) => {
+        connection.send('replication', replication)
+        if (replication.finishedAt === undefined) return
+        connection.send('end', {})
+        connection.close()
+      }
+      const stop = live.onJob(job, () => {
+        const entry = projection.get(job)
+        if (entry !== undefined) tell(detailOf(entry, projection.childrenOf(job)))
+      })
+      connection.onClose(stop)
+      tell(first)
+    },
+  )
+
+  app.get(
+    '/v1/live',
+    {
+      schema: {
+        summary: 'Everything live (server-sent events)',
+        description:
+          '`snapshot` {relationships, replications} at first; then `replication` and `relationships` as they change. A Last-Event-ID is answered with what was missed, or, where it belongs to another ledger, with `reset` and a `snapshot`.',
+        headers: Type.Object({ 'last-event-id': Type.Optional(Type.String({ maxLength: 200 })) }),
+      },
+    },
+    (request, reply) => {
+      reply.hijack()
+      const connection = openEventStream(reply.raw)
+      live.follow(connection, request.headers['last-event-id'])
+    },
+  )
+}
+
+/** As the ledger writes times, so that texts can be compared. */
+function sinceOf(text: string): string {
+  const time = Date.parse(text)
+  if (Number.isNaN(time)) throw new ProblemError('invalid-request', `since: "${text}" is no RFC 3339 time`)
+  return new Date(time).toISOString()
+}

@@ -1,0 +1,158 @@
+// Keeps every relationship's state current: every few seconds, and at once after an
+// outcome, a changed scope, or a changed gate.
+
+import type { Configuration } from '#contracts/configuration.ts'
+import type { RelationshipDetail } from '#contracts/status-api.ts'
+import { type GateClient, GateError } from '#messaging/gate-client.ts'
+import type { Logger } from '#telemetry/logger.ts'
+import { isGone, type Registry } from './registry.ts'
+import { describeRelationship, type KnownRelationship, knownRelationships, type ManifestRead } from './relationships.ts'
+
+export type RelationshipWatch = {
+  /** By name, in their order. Empty until the first look is over. */
+  readonly current: ReadonlyMap<string, RelationshipDetail>
+  /** Every relationship was looked at once. */
+  readonly looked: boolean
+  /** Looks soon; several calls become one look. */
+  refreshSoon(): void
+  stop(): void
+}
+
+const DEFAULT_INTERVAL_MS = 5_000
+/** Changes come in bursts; one look serves them all. */
+const GATHER_MS = 100
+const READ_TIMEOUT_MS = 5_000
+const PARALLEL = 8
+/** A look that takes long is not repeated so often: at most a twentieth of the time is spent on looking. */
+const IDLE_FACTOR = 20
+
+export function gateErrorText(server: string, error: unknown): { readonly code: string; readonly message: string } {
+  if (!(error instanceof GateError)) return { code: 'internal', message: `${server}: ${String(error)}` }
+  if (error.code === 'no-responders') return { code: 'unreachable', message: `the watcher of ${server} does not run` }
+  if (error.code === 'timed-out') {
+    return {
+      code: 'unreachable',
+      message: `the watcher of ${server} did not answer within ${READ_TIMEOUT_MS / 1_000} s`,
+    }
+  }
+  return { code: error.code, message: `${server}: ${error.message}` }
+}
+
+/** Everything but the times at which we looked. */
+function contentOf(detail: RelationshipDetail): string {
+  return JSON.stringify({
+    ...detail,
+    checkedAt: '',
+    partners: detail.partners.map((partner) => ({
+      ...partner,
+      readAt: '',
+      problem: partner.problem?.replace(/\d+ s$/, ''),
+    })),
+    reason: detail.reason?.replace(/\d+ s\b/g, ''),
+  })
+}
+
+export function watchRelationships(options: {
+  readonly configuration: Configuration
+  readonly registry: Registry
+  readonly gates: Pick<GateClient, 'readManifest'>
+  readonly logger: Logger
+  readonly onChange: () => void
+  /** Milliseconds between two looks. Default 5000. */
+  readonly intervalMs?: number
+}): RelationshipWatch {
+  const { registry, logger } = options
+  const intervalMs = options.intervalMs ?? DEFAULT_INTERVAL_MS
+  let current: ReadonlyMap<string, RelationshipDetail> = new Map()
+  let timer: NodeJS.Timeout | undefined
+  let dueAt = Number.POSITIVE_INFINITY
+  let isLooking = false
+  let lookAgain = false
+  let looked = false
+  let stopped = false
+
+  async function readSide(server: string, relationship: string): Promise<ManifestRead> {
+    try {
+      const { page } = await options.gates.readManifest(server, relationship, false)
+      return { kind: 'read', page }
+    } catch (error) {
+      return { kind: 'failed', ...gateErrorText(server, error) }
+    }
+  }
+
+  async function look(known: KnownRelationship): Promise<RelationshipDetail> {
+    const reads = new Map<string, ManifestRead>()
+    await Promise.all(
+      known.servers.map(async (server) => {
+        const gate = registry.gates.get(server)
+        // A gate that says nothing is not asked: its silence would only delay the answer for all.
+        if (gate === undefined || isGone(gate) || !gate.reachable) return
+        reads.set(server, await readSide(server, known.name))
+      }),
+    )
+    return describeRelationship(known, registry, reads)
+  }
+
+  async function lookAtAll(): Promise<void> {
+    const known = knownRelationships(options.configuration, registry)
+    const next = new Map<string, RelationshipDetail>()
+    for (let index = 0; index < known.length; index += PARALLEL) {
+      for (const detail of await Promise.all(known.slice(index, index + PARALLEL).map(look))) {
+        next.set(detail.name, detail)
+      }
+    }
+    const text = (details: ReadonlyMap<string, RelationshipDetail>) => [...details.values()].map(contentOf).join('\n')
+    const changed = !looked || text(current) !== text(next)
+    current = next
+    looked = registry.loaded
+    if (changed) options.onChange()
+  }
+
+  function schedule(delayMs: number): void {
+    if (stopped) return
+    const at = performance.now() + delayMs
+    if (timer !== undefined && at >= dueAt) return
+    clearTimeout(timer)
+    dueAt = at
+    timer = setTimeout(run, delayMs)
+  }
+
+  async function run(): Promise<void> {
+    timer = undefined
+    if (isLooking) {
+      lookAgain = true
+      return
+    }
+    isLooking = true
+    const startedAt = performance.now()
+    try {
+      await lookAtAll()
+    } catch (error) {
+      logger.error({ error }, 'the state of the relationships could not be refreshed')
+    } finally {
+      isLooking = false
+    }
+    const took = performance.now() - startedAt
+    const idleMs = Math.max(intervalMs, took * IDLE_FACTOR)
+    schedule(lookAgain ? Math.max(GATHER_MS, took) : idleMs)
+    lookAgain = false
+  }
+
+  schedule(0)
+  return {
+    get current() {
+      return current
+    },
+    get looked() {
+      return looked
+    },
+    refreshSoon() {
+      if (isLooking) lookAgain = true
+      else schedule(GATHER_MS)
+    },
+    stop() {
+      stopped = true
+      clearTimeout(timer)
+    },
+  }
+}
