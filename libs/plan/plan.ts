@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { type ScopeContent, scopeOf } from '#dhcp/fingerprint.ts'
 import { canonicalJson } from '#dhcp/json.ts'
 import type { ComparedScope, Comparison } from './compare.ts'
+import type { Decision } from './decide.ts'
 import { type Change, diffScopes } from './diff.ts'
 import type { SafetyLimits } from './policy.ts'
 import { checkRun, checkScope, type SafetyViolation } from './safety.ts'
@@ -67,17 +68,23 @@ const SHOW_MESSAGES: Record<string, string> = {
   deleted: 'it was deleted on the authoritative side and still exists on the partner (prune: off)',
 }
 
+/** Why a difference is not written, in a sentence for the operator. */
+export function explain(decision: Extract<Decision, { readonly kind: 'hold' | 'show' }>): string {
+  if (decision.kind === 'show') return SHOW_MESSAGES[decision.code] ?? decision.code
+  const message = HOLD_MESSAGES[decision.code] ?? decision.code
+  return decision.detail === undefined ? message : `${message}: ${decision.detail}`
+}
+
 function requiredScope(content: ScopeContent | undefined) {
   return content === undefined ? undefined : scopeOf(content)
 }
 
 function decisionObstacles({ decision }: ComparedScope): readonly Obstacle[] {
   if (decision.kind !== 'hold') return []
-  const message = HOLD_MESSAGES[decision.code] ?? decision.code
   return [
     {
       code: decision.code,
-      message: decision.detail === undefined ? message : `${message}: ${decision.detail}`,
+      message: explain(decision),
       approvable: decision.code !== 'unreplicable' && decision.code !== 'dirty',
     },
   ]
@@ -154,13 +161,9 @@ export function makePlan(input: PlanInput): Plan {
     target: input.target,
     digest: digestOf(scopes),
     scopes,
-    shown: differing
-      .filter(({ decision }) => decision.kind === 'show')
-      .map(({ scope, decision }) => ({
-        scope,
-        code: decision.kind === 'converged' ? '' : decision.code,
-        message: SHOW_MESSAGES[decision.kind === 'converged' ? '' : decision.code] ?? '',
-      })),
+    shown: differing.flatMap(({ scope, decision }) =>
+      decision.kind === 'show' ? [{ scope, code: decision.code, message: explain(decision) }] : [],
+    ),
   }
 }
 

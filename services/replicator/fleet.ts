@@ -54,7 +54,7 @@ export function createFleet(options: FleetOptions) {
     await gates.watch(
       undefined,
       (entry) => {
-        if (entry.value === undefined) return
+        if (!('value' in entry)) return
         try {
           noteGate(JSON.parse(entry.value) as RegisteredGate)
         } catch (error) {
@@ -134,7 +134,7 @@ export function createFleet(options: FleetOptions) {
         policy.servers.map((server) => gateClient.readManifest(server, policy.name, false)),
       )
       const known = manifests.flatMap((result) =>
-        result.status === 'fulfilled' ? result.value.rows.filter((row) => row.live !== undefined) : [],
+        result.status === 'fulfilled' ? result.value.page.rows.filter((row) => row.live !== undefined) : [],
       )
       const failed = manifests.find((result) => result.status === 'rejected')
       // With one side silent, an unknown scope may well exist there: wait instead of refusing.

@@ -71,7 +71,7 @@ export function createIntake({ messaging, fleet, jobs, logger }: IntakeOptions) 
     const subject = parseScopeChangedSubject(received.subject)
     if (subject === undefined) return await discard(received, 'the subject does not name a server and a scope')
     const decoded = decode(ScopeChanged, received)
-    if ('error' in decoded) return await discard(received, decoded.error)
+    if (decoded.error !== undefined) return await discard(received, decoded.error)
     const policies = fleet.policies.filter(
       ({ servers, mode }) => servers.includes(subject.server) && mode === 'automatic',
     )
@@ -170,7 +170,7 @@ export function createIntake({ messaging, fleet, jobs, logger }: IntakeOptions) 
         'the subject must be twinscope.replication.requested.<level>.<requester>, with level server, relationship or scope',
       )
     const decoded = decode(ReplicationRequested, received)
-    if ('error' in decoded) return await discard(received, decoded.error)
+    if (decoded.error !== undefined) return await discard(received, decoded.error)
     const request = decoded.ok
     if (request.level !== subject.level)
       return await discard(received, `the subject says level ${subject.level}, the message ${request.level}`)

@@ -50,7 +50,7 @@ export function startReconcile({ messaging, jobs, policies, periodMs, logger, si
       (entry) => {
         const key = parseJobKey(entry.key)
         if (key === undefined) return
-        if (entry.value !== undefined) return armTimer(entry.key, JSON.parse(entry.value) as Job)
+        if ('value' in entry) return armTimer(entry.key, JSON.parse(entry.value) as Job)
         clearTimeout(timers.get(entry.key))
         timers.delete(entry.key)
       },

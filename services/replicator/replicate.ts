@@ -13,7 +13,16 @@ import { jobsByStatus, replicationDuration, silentRuns } from '#telemetry/instru
 import { MAX_ATTEMPTS, waitDelayMs } from './disposition.ts'
 import type { FleetView } from './fleet.ts'
 import type { Jobs, StoredJob } from './jobs.ts'
-import { committedRow, equalRow, heldRow, outcomeOf, type RecordedScope, shownRow, summary } from './report.ts'
+import {
+  committedRow,
+  comparedRow,
+  equalRow,
+  heldRow,
+  outcomeOf,
+  type RecordedScope,
+  shownRow,
+  summary,
+} from './report.ts'
 import { performRun, type RunReport } from './run.ts'
 import { createSettled } from './settled.ts'
 
@@ -95,10 +104,11 @@ export function createReplicate({ fleet, jobs, locks, control, gateClient, logge
     for (const shown of plan?.shown ?? []) rows.set(shown.scope, shownRow(shown))
     for (const scope of plan?.scopes ?? []) if (scope.obstacles.length > 0) rows.set(scope.scope, heldRow(scope))
     // Differences that were only compared, because nothing of the run may be written.
-    for (const { scope, decision } of state.compared) {
-      if (decision.kind !== 'hold' && decision.kind !== 'show') continue
-      if (asked(scope) && !rows.has(scope)) rows.set(scope, shownRow({ scope, code: decision.code, message: '' }))
-    }
+    for (const compared of state.compared)
+      if (asked(compared.scope) && !rows.has(compared.scope)) {
+        const row = comparedRow(compared)
+        if (row !== undefined) rows.set(compared.scope, row)
+      }
     for (const result of state.results)
       if (asked(result.scope)) rows.set(result.scope, committedRow(result, report.recorded.get(result.scope)))
     return [...rows.values()].sort((a, b) => (a.scope < b.scope ? -1 : 1))

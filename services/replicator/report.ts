@@ -3,7 +3,7 @@
 import type { Job, Outcome, ReplicationStatus, ScopeOutcome } from '#contracts/messages.ts'
 import { MAX_PART_BYTES } from '#contracts/streams.ts'
 import type { ComparedScope } from '#plan/compare.ts'
-import type { Plan, PlannedScope } from '#plan/plan.ts'
+import { explain, type Plan, type PlannedScope } from '#plan/plan.ts'
 import { countChanges, renderScope } from '#plan/render.ts'
 import type { CommittedScope } from '#protocol/job.ts'
 
@@ -145,6 +145,19 @@ export function heldRow(scope: PlannedScope): ScopeOutcome {
     plan: [...renderScope(scope, 20)],
     ...(scope.expected === undefined ? {} : { before: scope.expected }),
     ...(scope.wanted === undefined ? {} : { after: scope.wanted }),
+  }
+}
+
+/** The row of a difference for which no plan was made: nothing of the run could be written. */
+export function comparedRow({ scope, decision, source, target }: ComparedScope): ScopeOutcome | undefined {
+  if (decision.kind !== 'hold' && decision.kind !== 'show') return undefined
+  return {
+    scope,
+    status: 'held',
+    code: decision.code,
+    message: explain(decision),
+    ...(target === undefined ? {} : { before: target }),
+    ...(source === undefined ? {} : { after: source }),
   }
 }
 

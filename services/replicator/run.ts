@@ -8,6 +8,7 @@ import { newJobId } from '#contracts/job-id.ts'
 import type { Stage } from '#contracts/messages.ts'
 import { MAX_PART_BYTES } from '#contracts/streams.ts'
 import type { ScopeContent } from '#dhcp/fingerprint.ts'
+import type { ScopeKey } from '#dhcp/scope.ts'
 import type { Lock } from '#locks/lock.ts'
 import { type GateClient, GateError, type Manifest } from '#messaging/gate-client.ts'
 import { admit, makePlan, type Plan, PlanInputChanged, type PlannedScope } from '#plan/plan.ts'
@@ -56,7 +57,11 @@ export type RunReport = {
 
 function sideOf(manifest: Manifest): Side {
   const { failover } = manifest.page
-  return { rows: manifest.rows, normal: failover.state === 'normal', state: failover.nativeState || failover.state }
+  return {
+    rows: manifest.page.rows,
+    normal: failover.state === 'normal',
+    state: failover.nativeState || failover.state,
+  }
 }
 
 /** Splits contents into parts that stay under the message limit. */
@@ -103,7 +108,8 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
           { relationship: policy.name, job },
           { timeoutMs: READ_TIMEOUT_MS },
         )
-        results.push(...result.results)
+        // What was not written is decided again from what is there now.
+        results.push(...result.results.filter((one) => one.result === 'written'))
       } catch (error) {
         // Never begun: the interrupted run did not get as far, and its ticket is void from the next prepare on.
         if (!(error instanceof GateError) || error.code !== 'unknown-job') throw error
@@ -143,13 +149,13 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
       rows.push(...page.rows)
       cursor = page.next
     }
-    return { kind: 'prepared', ticket, target: sideOf({ page: manifest, rows }) }
+    return { kind: 'prepared', ticket, target: sideOf({ page: { ...manifest, rows } }) }
   }
 
   async function plan(state: RunState, effect: Extract<RunEffect, { kind: 'plan' }>): Promise<RunInput> {
     const source = state.side as string
     const target = policy.servers.find((server) => server !== source) as string
-    const scopes = effect.scopes.map(({ scope }) => scope)
+    const scopes = effect.scopes.map(({ scope }) => scope as ScopeKey)
     const [ours, theirs] = await Promise.all([
       gateClient.readContents(source, policy.name, scopes, 'live', false),
       gateClient.readContents(target, policy.name, scopes, 'live', false),

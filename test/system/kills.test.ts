@@ -1,0 +1,105 @@
+// kill -9 of every part in the middle of a change: the change arrives, and no content is written twice.
+
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { after, before, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { eventually } from '#harness/eventually.ts'
+import {
+  addReservation,
+  editRunning,
+  hasReservation,
+  keaServer,
+  runningConfig,
+  type System,
+  startSystem,
+  subnetOf,
+  waitAgreed,
+  withSubnet,
+} from '#harness/system.ts'
+import { keaCommandOk } from '#local/kea-control.ts'
+import type { Part } from '#local/processes.ts'
+import { SAMPLE_SERVERS } from '#local/sample-pair.ts'
+import { manySubnets } from '#local/sample-scopes.ts'
+
+const SCOPE = '10.0.1.0/24'
+/** Milliseconds after the edit: before it is noticed, while it is planned, while it is written, just after. */
+const MOMENTS = [0, 60, 120, 200]
+
+let system: System
+before(async () => {
+  system = await startSystem({ dhcp: { kind: 'kea', subnets: manySubnets(4, 40), heartbeatMs: 100 }, replicators: 1 })
+})
+after(async () => await system?.stop())
+
+/** How many configurations the target was given, ever; Kea's own log says it. */
+function configSets(): number {
+  const { logFile } = keaServer(system, 1).dhcp4
+  return [`${logFile}.1`, logFile]
+    .filter((file) => existsSync(file))
+    .map((file) => readFileSync(file, 'latin1').split("Received command 'config-set'").length - 1)
+    .reduce((sum, count) => sum + count, 0)
+}
+
+type Victim = { readonly name: string; readonly part: () => Part; readonly mayWriteTwice?: boolean }
+
+const VICTIMS: readonly Victim[] = [
+  { name: 'the watcher of the source', part: () => system.local.watchers.get(SAMPLE_SERVERS[0]) as Part },
+  { name: 'the watcher of the target', part: () => system.local.watchers.get(SAMPLE_SERVERS[1]) as Part },
+  { name: 'the replicator', part: () => system.local.replicators[0] as Part },
+  { name: 'the status service', part: () => system.local.status },
+  { name: 'NATS', part: () => system.local.nats as Part },
+  { name: 'Redis', part: () => system.local.redis as Part },
+  // What was not yet persistent when it died has to be written again.
+  { name: 'the Kea of the target', part: () => keaServer(system, 1).dhcp4, mayWriteTwice: true },
+  { name: 'the Kea of the source', part: () => keaServer(system, 0).dhcp4 },
+]
+
+let host = 100
+for (const { name, part, mayWriteTwice = false } of VICTIMS) {
+  for (const moment of MOMENTS) {
+    test(`${name} is killed ${moment} ms after the edit`, async () => {
+      await waitAgreed(system)
+      const before = configSets()
+      const last = host++
+      const address = `10.0.1.${last}`
+      await editRunning(keaServer(system, 0), (config) =>
+        withSubnet(config, SCOPE, (subnet) =>
+          addReservation(subnet, {
+            'hw-address': `02:cc:00:00:00:${last.toString(16)}`,
+            'ip-address': address,
+            hostname: `k${last}`,
+          }),
+        ),
+      )
+      await keaCommandOk(keaServer(system, 0).controlSocket, 'config-write')
+      await delay(moment)
+      const victim = part()
+      await victim.kill()
+      await victim.ready()
+
+      await eventually(
+        async () => assert.ok(hasReservation(subnetOf(await runningConfig(keaServer(system, 1)), SCOPE), address)),
+        { timeoutMs: 40_000, what: `reservation ${address} on the partner` },
+      )
+      await waitAgreed(system)
+      const writes = configSets() - before
+      if (mayWriteTwice) assert.ok(writes >= 1)
+      else assert.equal(writes, 1, `the target was given ${writes} configurations for one change`)
+    })
+  }
+}
+
+test('every job that was begun has exactly one final outcome, and none is left', async () => {
+  await eventually(
+    async () => {
+      const replications = await system.replications()
+      assert.ok(
+        replications.filter(({ status }) => status === 'replicated').length >= VICTIMS.length * MOMENTS.length - 2,
+      )
+      const open = replications.filter(({ status }) => status === 'pending' || status === 'running')
+      assert.deepEqual(open, [])
+    },
+    { timeoutMs: 20_000, what: 'all jobs to end' },
+  )
+})
