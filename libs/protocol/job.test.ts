@@ -1,16 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SideRow } from '#plan/compare.ts'
-import {
-  MAX_ROUNDS,
-  type RunInput,
-  type RunJob,
-  type RunPolicy,
-  type RunState,
-  type Side,
-  startRun,
-  stepRun,
-} from './job.ts'
+import { MAX_ROUNDS, startRun, stepRun } from './job.ts'
+import type { RunInput, RunJob, RunPolicy, RunState, Side } from './job-types.ts'
 
 const POLICY: RunPolicy = {
   relationship: 'a-b',

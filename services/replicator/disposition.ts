@@ -3,7 +3,7 @@
 import { LockError } from '#locks/lock.ts'
 import type { Disposition } from '#messaging/consume.ts'
 import { GateError } from '#messaging/gate-client.ts'
-import type { RunWait } from '#protocol/job.ts'
+import type { RunWait } from '#protocol/job-types.ts'
 
 const MAX_DELAY_MS = 30_000
 

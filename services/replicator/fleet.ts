@@ -1,13 +1,13 @@
 // What is known of servers, relationships and authority: the configuration, the watchers'
 // registry (bucket `gates`) and the authority record (bucket `authority`).
 
-import type { Logger } from 'pino'
 import type { Configuration, RelationshipPolicy } from '#contracts/configuration.ts'
 import type { Authority } from '#contracts/messages.ts'
 import type { RegisteredGate } from '#contracts/registry.ts'
 import { authorityKey } from '#contracts/subjects.ts'
 import type { Bucket } from '#messaging/buckets.ts'
 import type { GateClient } from '#messaging/gate-client.ts'
+import type { Logger } from '#telemetry/logger.ts'
 import type { Fleet } from './fan-out.ts'
 
 /** Longer without renewal, and a watcher counts as gone. */

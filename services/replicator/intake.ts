@@ -1,6 +1,5 @@
 // Turns changes and requests into jobs. A message is acknowledged only when its job is stored.
 
-import type { Logger } from 'pino'
 import type { RelationshipPolicy } from '#contracts/configuration.ts'
 import { jobIdOf } from '#contracts/job-id.ts'
 import { type Job, ReplicationRequested, ScopeChanged } from '#contracts/messages.ts'
@@ -9,6 +8,7 @@ import type { Messaging } from '#messaging/connection.ts'
 import { type Disposition, deadLetter, decode, type Received } from '#messaging/consume.ts'
 import { publishWakeup } from '#messaging/publish.ts'
 import { requestsDeadLettered } from '#telemetry/instruments.ts'
+import type { Logger } from '#telemetry/logger.ts'
 import { type FanOut, fanOut, needsScopes, resolveServer } from './fan-out.ts'
 import type { FleetView } from './fleet.ts'
 import type { Jobs } from './jobs.ts'

@@ -1,6 +1,5 @@
 // The waiting jobs, in the bucket `jobs`, and their one final outcome in the ledger.
 
-import type { Logger } from 'pino'
 import type { Job, Outcome } from '#contracts/messages.ts'
 import { STREAMS } from '#contracts/streams.ts'
 import { jobKey, jobKeysOf, outcomeSubject } from '#contracts/subjects.ts'
@@ -8,6 +7,7 @@ import type { Bucket } from '#messaging/buckets.ts'
 import type { Messaging } from '#messaging/connection.ts'
 import { lastMessage } from '#messaging/last.ts'
 import { publishEvent, publishWakeup } from '#messaging/publish.ts'
+import type { Logger } from '#telemetry/logger.ts'
 import { fitted } from './report.ts'
 
 export type StoredJob = { readonly job: Job; readonly revision: number }

@@ -1,13 +1,13 @@
 // What makes sure that nothing is forgotten: a tick per relationship, and a timer per waiting job.
 // Every replicator keeps both; equal message ids make the first one count.
 
-import type { Logger } from 'pino'
 import type { RelationshipPolicy } from '#contracts/configuration.ts'
 import type { Job } from '#contracts/messages.ts'
 import { parseJobKey } from '#contracts/subjects.ts'
 import type { Bucket } from '#messaging/buckets.ts'
 import type { Messaging } from '#messaging/connection.ts'
 import { publishWakeup } from '#messaging/publish.ts'
+import type { Logger } from '#telemetry/logger.ts'
 
 /** Ticks are spread by this share of the period to either side, so that relationships do not tick in step. */
 const JITTER = 0.25

@@ -1,7 +1,6 @@
 // A wake-up of a relationship: lock, gather its waiting jobs, run, report, and only then forget the jobs.
 // README.md walks one change through all of this.
 
-import type { Logger } from 'pino'
 import type { RelationshipPolicy } from '#contracts/configuration.ts'
 import { newJobId } from '#contracts/job-id.ts'
 import type { Job, Outcome, ScopeOutcome } from '#contracts/messages.ts'
@@ -10,6 +9,7 @@ import type { Bucket } from '#messaging/buckets.ts'
 import type { GateClient } from '#messaging/gate-client.ts'
 import { effectiveJobs, isAskedFor } from '#protocol/job.ts'
 import { jobsByStatus, replicationDuration, silentRuns } from '#telemetry/instruments.ts'
+import type { Logger } from '#telemetry/logger.ts'
 import { MAX_ATTEMPTS, waitDelayMs } from './disposition.ts'
 import type { FleetView } from './fleet.ts'
 import type { Jobs, StoredJob } from './jobs.ts'

@@ -5,7 +5,7 @@ import { MAX_PART_BYTES } from '#contracts/streams.ts'
 import type { ComparedScope } from '#plan/compare.ts'
 import { explain, type Plan, type PlannedScope } from '#plan/plan.ts'
 import { countChanges, renderScope } from '#plan/render.ts'
-import type { CommittedScope } from '#protocol/job.ts'
+import type { CommittedScope } from '#protocol/job-types.ts'
 
 /** Most severe first: a job is as bad as its worst scope. */
 const SEVERITY: readonly ReplicationStatus[] = [

@@ -1,31 +1,22 @@
 // One run over a relationship's waiting jobs: performs the effects of the machine in libs/protocol/job.ts.
 // Which effect comes when is decided there; here is only how.
 
-import type { Logger } from 'pino'
 import type { RelationshipPolicy } from '#contracts/configuration.ts'
 import type { CommitResult } from '#contracts/gate.ts'
 import { newJobId } from '#contracts/job-id.ts'
 import type { Stage } from '#contracts/messages.ts'
-import { MAX_PART_BYTES } from '#contracts/streams.ts'
 import type { ScopeContent } from '#dhcp/fingerprint.ts'
 import type { ScopeKey } from '#dhcp/scope.ts'
 import type { Lock } from '#locks/lock.ts'
 import { type GateClient, GateError, type Manifest } from '#messaging/gate-client.ts'
 import { admit, makePlan, type Plan, PlanInputChanged, type PlannedScope } from '#plan/plan.ts'
-import {
-  type CommittedScope,
-  effectiveJobs,
-  type RunEffect,
-  type RunInput,
-  type RunState,
-  type ScopeVersion,
-  type Side,
-  startRun,
-  stepRun,
-} from '#protocol/job.ts'
+import { effectiveJobs, startRun, stepRun } from '#protocol/job.ts'
+import type { CommittedScope, RunEffect, RunInput, RunState, ScopeVersion, Side } from '#protocol/job-types.ts'
+import type { Logger } from '#telemetry/logger.ts'
 import { verdictOf } from './disposition.ts'
 import type { FleetView } from './fleet.ts'
 import type { StoredJob } from './jobs.ts'
+import { parts } from './parts.ts'
 import { type RecordedScope, recordedScope } from './report.ts'
 
 /** Longest wait for a commit's answer. The gate answers late where Kea loads ten thousand scopes. */
@@ -62,23 +53,6 @@ function sideOf(manifest: Manifest): Side {
     normal: failover.state === 'normal',
     state: failover.nativeState || failover.state,
   }
-}
-
-/** Splits contents into parts that stay under the message limit. */
-function parts<T extends { readonly text: string }>(contents: readonly T[]): readonly (readonly T[])[] {
-  const all: T[][] = [[]]
-  let size = 0
-  for (const content of contents) {
-    // Text is escaped once more inside the message's JSON.
-    const bytes = Buffer.byteLength(JSON.stringify(content.text)) + 200
-    if (size + bytes > MAX_PART_BYTES && size > 0) {
-      all.push([])
-      size = 0
-    }
-    all.at(-1)?.push(content)
-    size += bytes
-  }
-  return all.filter((part) => part.length > 0)
 }
 
 export async function performRun(jobs: readonly StoredJob[], context: RunContext): Promise<RunReport> {

@@ -1,0 +1,121 @@
+// What the machine of one run is made of: plain data, so that a state can be compared, stored and explored.
+
+import type { ComparedScope, SideRow } from '#plan/compare.ts'
+import type { DecisionPolicy } from '#plan/policy.ts'
+
+/** What the machine needs to know of a waiting job. */
+export type RunJob = {
+  readonly job: string
+  readonly automatic: boolean
+  readonly source: string
+  /** Absent: every scope of the relationship. */
+  readonly scopes?: readonly string[]
+  /** A commit that an earlier, interrupted run had recorded for it. */
+  readonly commit?: string
+}
+
+export type RunPolicy = DecisionPolicy & {
+  readonly relationship: string
+  readonly servers: readonly [string, string]
+  readonly mode: 'automatic' | 'manual' | 'observe'
+  readonly quietPeriodMs: number
+}
+
+export type ScopeVersion = { readonly scope: string; readonly expected?: string; readonly wanted?: string }
+
+export type CommittedScope = {
+  readonly scope: string
+  readonly result: 'written' | 'unchanged' | 'target-changed' | 'rejected' | 'held'
+  readonly code?: string | undefined
+  readonly message?: string | undefined
+  readonly persisted?: boolean | undefined
+  readonly baseEpoch?: number | undefined
+  readonly baseSerial?: number | undefined
+}
+
+export type RunWait =
+  | 'quiet-period'
+  | 'partner-not-normal'
+  | 'source-not-steady'
+  | 'unreachable'
+  | 'uncertain'
+  | 'lock-held'
+
+export type SideFailure = { readonly server: string; readonly wait: RunWait; readonly message: string }
+
+export type RunInput =
+  | { readonly kind: 'authority'; readonly side: string; readonly epoch: number }
+  | { readonly kind: 'no-authority'; readonly message: string }
+  /** Results of commits that earlier runs had recorded. */
+  | { readonly kind: 'recalled'; readonly results: readonly CommittedScope[] }
+  | { readonly kind: 'compared'; readonly source: Side; readonly target: Side; readonly nowMs: number }
+  | { readonly kind: 'prepared'; readonly ticket: string; readonly target: Side }
+  | { readonly kind: 'source-read'; readonly source: Side }
+  | { readonly kind: 'planned'; readonly safe: readonly ScopeVersion[] }
+  | { readonly kind: 'recorded' }
+  | { readonly kind: 'committed'; readonly results: readonly CommittedScope[] }
+  | { readonly kind: 'agreed' }
+  /** What was read or promised is no longer so: begin again with comparing. */
+  | { readonly kind: 'outdated'; readonly why: 'stale-ticket' | 'stale-epoch' | 'input-changed' }
+  | { readonly kind: 'side-failed'; readonly failure: SideFailure }
+  /** A refusal by the target's gate that waiting does not cure. */
+  | { readonly kind: 'refused'; readonly code: string; readonly message: string }
+
+export type Side = { readonly rows: readonly SideRow[]; readonly normal: boolean; readonly state: string }
+
+export type RunEffect =
+  | { readonly kind: 'read-authority' }
+  | { readonly kind: 'recall'; readonly commits: readonly string[]; readonly target: string }
+  | { readonly kind: 'compare'; readonly source: string; readonly target: string; readonly fresh: boolean }
+  | { readonly kind: 'prepare'; readonly target: string; readonly side: string; readonly epoch: number }
+  | { readonly kind: 'read-source'; readonly source: string }
+  | { readonly kind: 'plan'; readonly scopes: readonly ComparedScope[] }
+  | { readonly kind: 'record'; readonly versions: readonly ScopeVersion[] }
+  | {
+      readonly kind: 'commit'
+      readonly target: string
+      readonly side: string
+      readonly epoch: number
+      readonly ticket: string
+      readonly versions: readonly ScopeVersion[]
+    }
+  | {
+      readonly kind: 'agree'
+      readonly server: string
+      readonly epoch: number
+      readonly scopes: readonly { readonly scope: string; readonly fingerprint?: string; readonly serial?: number }[]
+    }
+  | { readonly kind: 'wait'; readonly failure: SideFailure; readonly untilMs?: number }
+  | { readonly kind: 'finish' }
+
+export type RunPhase =
+  | 'authority'
+  | 'recall'
+  | 'compare'
+  | 'prepare'
+  | 'read'
+  | 'plan'
+  | 'record'
+  | 'commit'
+  | 'agree'
+  | 'waiting'
+  | 'finished'
+
+export type RunState = {
+  readonly phase: RunPhase
+  readonly policy: RunPolicy
+  readonly jobs: readonly RunJob[]
+  readonly rounds: number
+  readonly side?: string
+  readonly epoch?: number
+  readonly ticket?: string
+  readonly targetSide?: Side
+  readonly sourceSide?: Side
+  /** The newest comparison; rows of the outcome are made of it. */
+  readonly compared: readonly ComparedScope[]
+  readonly versions: readonly ScopeVersion[]
+  /** Results per scope, over all rounds and recalled commits; the newest counts. */
+  readonly results: readonly CommittedScope[]
+  readonly pendingAgreements: number
+  readonly refusal?: { readonly code: string; readonly message: string }
+}
