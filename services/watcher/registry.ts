@@ -44,6 +44,7 @@ export function keepRegistered(options: RegistryOptions): Registry {
   const registered = Promise.withResolvers<void>()
   let revision: number | undefined
   let isNew = false
+  let isTaken = false
   let wake: (() => void) | undefined
 
   async function write(): Promise<void> {
@@ -64,6 +65,7 @@ export function keepRegistered(options: RegistryOptions): Registry {
     if (found === undefined) return bucket.create(key, value)
     const other = parseRegistered(found.value)
     if (revision !== undefined && other !== undefined && other.holder !== holder) {
+      isTaken = true
       options.onTaken(other)
       return undefined
     }
@@ -71,7 +73,7 @@ export function keepRegistered(options: RegistryOptions): Registry {
   }
 
   async function run(): Promise<void> {
-    while (!signal.aborted) {
+    while (!signal.aborted && !isTaken) {
       if (options.isConnected()) {
         try {
           await write()

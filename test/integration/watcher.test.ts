@@ -19,7 +19,7 @@ import { openBucket } from '#messaging/buckets.ts'
 import { connectMessaging, type Messaging } from '#messaging/connection.ts'
 import { orderedMessages } from '#messaging/last.ts'
 import { provision } from '#messaging/provision.ts'
-import { samplePair } from '#simulator/description.ts'
+import { type ServerDescription, samplePair } from '#simulator/description.ts'
 import { createLogger } from '#telemetry/logger.ts'
 
 const SERVER = 'sim1.example.net'
@@ -40,10 +40,13 @@ type House = {
 }
 
 /** NATS, a simulated pair, and everything that is published, until the test ends. */
-async function aHouse(t: TestContext): Promise<House> {
+async function aHouse(
+  t: TestContext,
+  change: (server: ServerDescription) => ServerDescription = (server) => server,
+): Promise<House> {
   const directory = await mkdtemp(join(tmpdir(), 'twinscope-watcher-'))
   const nats = await startNats()
-  const simulator = await startSimulator(samplePair({ scopes: SCOPES }))
+  const simulator = await startSimulator({ servers: samplePair({ scopes: SCOPES }).servers.map(change) })
   const config = join(directory, 'twinscope.yaml')
   await writeFile(
     config,
@@ -159,14 +162,20 @@ test('creation, change and deletion of a scope are published once each', async (
   assert.equal(house.events.length, from + 3)
 })
 
-test('a server without hints is noticed by the probe', async (t) => {
-  const house = await aHouse(t)
+test('a change of a server that gives no hints is noticed by the probe', async (t) => {
+  const house = await aHouse(t, (server) => ({ ...server, hints: false }))
   await house.startWatcher()
   const from = await firstEvents(house)
-  // The control endpoint comes back without its hint stream being open yet.
-  await house.simulator.admin.setFaults(SERVER, { unreachable: true })
-  await house.simulator.admin.setFaults(SERVER, {})
   await house.simulator.admin.editScope(SERVER, FIRST, renamed('by probe'))
+
+  assert.equal((await house.event(FIRST, from)).change, 'changed')
+})
+
+test('a change with a hint does not wait for the probe', async (t) => {
+  const house = await aHouse(t)
+  await house.startWatcher({ env: { TWINSCOPE_PROBE_MS: '60000' } })
+  const from = await firstEvents(house)
+  await house.simulator.admin.editScope(SERVER, FIRST, renamed('by hint'))
 
   assert.equal((await house.event(FIRST, from)).change, 'changed')
 })
@@ -318,4 +327,16 @@ test('the relationship and its failover state are registered; one that the serve
   await eventually(async () => (await house.registered())?.relationships[0]?.state === 'partner-down', {
     what: 'the new state',
   })
+})
+
+test('a configured relationship that the server lacks is a problem, registered and logged once', async (t) => {
+  const house = await aHouse(t, ({ relationships: _, ...server }) => server)
+  const watcher = await house.startWatcher()
+  await firstEvents(house)
+  const [relationship] = (await eventually(() => house.registered(), { what: 'a registration' })).relationships
+  await house.simulator.admin.editScope(SERVER, FIRST, renamed('another read'))
+  await house.event(FIRST, SCOPES)
+
+  assert.match(relationship?.problem ?? '', /sim1.example.net has no failover relationship with sim2.example.net/)
+  assert.equal(watcher.output.split('configured relationship not found').length - 1, 1)
 })
