@@ -131,6 +131,8 @@ export const GATE_SCHEMAS = {
           wanted: Type.Optional(Type.String()),
         }),
       ),
+      /** The highest `baseSerial` in the other side's manifest: the bases that this sets are newer than those too. */
+      serialAbove: Type.Optional(Type.Integer()),
     }),
     response: Type.Object({
       job: Type.String(),
@@ -161,6 +163,8 @@ export const GATE_SCHEMAS = {
   agree: {
     request: Type.Object({
       relationship: Type.String(),
+      /** The authoritative server; with it a gate that does not know the epoch yet learns it. */
+      side: Type.Optional(Type.String()),
       epoch: Type.Integer(),
       scopes: Type.Array(
         Type.Object({

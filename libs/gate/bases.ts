@@ -17,14 +17,11 @@ export type Agreed = { readonly scopes: readonly string[]; readonly serial: numb
 
 export type Bases = {
   of(relationship: string): ReadonlyMap<string, Base>
-  /** Whether the scope's base was this before, and is something else now. */
+  /** Whether the scope was this before, as its base or as what a write replaced, and its base is something else now. */
   isEarlier(relationship: string, scope: string, fingerprint: string | undefined): boolean
   /** The highest serial of the relationship; 0 where there is none. */
   lastSerial(relationship: string): number
-  /**
-   * Sets the bases that the other side repeats. A scope whose base is newer already is left out:
-   * an agreement that arrives late must not undo a later one.
-   */
+  /** Sets the base of scopes that are exactly so here and now. */
   agree(
     relationship: string,
     epoch: number,
@@ -37,6 +34,8 @@ export type Bases = {
 type BasesInTransaction = Bases & {
   /** To be called inside a transaction. */
   set(relationship: string, epoch: number, serial: number, writes: readonly BaseWrite[], at: string): void
+  /** Remembers what a write replaced: a server that has it again after a restart has lost the write. */
+  replaced(relationship: string, scope: string, fingerprint: string | undefined, at: string): void
 }
 
 /** `agree` runs inside the caller's transaction, which also keeps the contents. */
@@ -81,17 +80,23 @@ export function openBases(database: DatabaseSync): BasesInTransaction {
       if (now === undefined || now.fingerprint === wanted) return false
       return earlier.get(relationship, scope, wanted) !== undefined
     },
+    replaced(relationship, scope, fingerprint, at) {
+      if (earlier.get(relationship, scope, fingerprint ?? null) !== undefined) return
+      remember.run(relationship, scope, 0, 0, fingerprint ?? null, at)
+    },
     agree(relationship, epoch, writes, _contents, at) {
       const next = lastSerial(relationship) + 1
-      const newer = writes.filter((write) => {
+      const numbered = writes.map((write) => {
         const known = one.get(relationship, write.scope)
-        if (known === undefined) return true
-        if (epoch !== known.epoch) return epoch > (known.epoch as number)
-        return (write.serial ?? next) >= (known.serial as number)
+        const serial = write.serial ?? next
+        const isSame = known?.fingerprint === (write.fingerprint ?? null)
+        // The gates count for themselves. The content is live here and now, so it is the newest base of this gate.
+        const atLeast = known?.epoch === epoch ? (known.serial as number) + (isSame ? 0 : 1) : 0
+        return { ...write, serial: Math.max(serial, atLeast) }
       })
-      set(relationship, epoch, next, newer, at)
-      const serial = newer.reduce((highest, write) => Math.max(highest, write.serial ?? next), 0)
-      return { scopes: newer.map((write) => write.scope), serial: newer.length > 0 ? serial : lastSerial(relationship) }
+      set(relationship, epoch, next, numbered, at)
+      const serial = numbered.reduce((highest, write) => Math.max(highest, write.serial), 0)
+      return { scopes: numbered.map(({ scope }) => scope), serial: numbered.length > 0 ? serial : next - 1 }
     },
   }
 }

@@ -2,13 +2,24 @@
 // What may be written is decided by the machine in libs/protocol/gate.ts; here it meets
 // the driver and the journal.
 
+import { randomBytes } from 'node:crypto'
 import type { GateAnswer } from '#contracts/gate.ts'
 import type { MatchedRelationship } from '#contracts/relationships.ts'
 import type { GateOperation } from '#contracts/subjects.ts'
+import type { DiscoveredRelationship } from '#dhcp/relationship.ts'
 import type { ScopeKey } from '#dhcp/scope.ts'
-import type { DhcpDriver } from '#drivers/driver.ts'
-import type { Journal } from './journal.ts'
-import type { Observation } from './observation.ts'
+import { type DhcpDriver, DriverError } from '#drivers/driver.ts'
+import { createEffects } from './effects.ts'
+import { type Journal, PRE_IMAGE_RETENTION_MS } from './journal.ts'
+import { manifestOf } from './manifest.ts'
+import { type Observation, observationOf } from './observation.ts'
+import { createRequests } from './requests.ts'
+import { runMachine } from './run-machine.ts'
+import type { SeenScope } from './seen.ts'
+import { createStaged } from './staged.ts'
+
+/** Milliseconds between two removals of old journal entries. */
+const PRUNE_EVERY_MS = 24 * 3_600_000
 
 /** What the gate needs of a logger; pino's has it. */
 export type GateLogger = {
@@ -71,5 +82,124 @@ export interface Gate {
 }
 
 export function createGate(options: GateOptions): Gate {
-  throw new Error(`the gate of ${options.server} is not built yet`)
+  const { server, driver, journal, logger } = options
+  const now = options.now ?? (() => new Date().toISOString())
+  const newTicket = options.newTicket ?? (() => randomBytes(16).toString('hex'))
+  let latest: Observation | undefined
+  // Continues where an earlier process was, so that a revision never names two different changes.
+  let reads = journal.seen.lastRevision()
+  const staged = createStaged()
+
+  async function read(signal: AbortSignal): Promise<Observation> {
+    const revision = ++reads
+    const observation = observationOf(await driver.read(signal), revision, latest)
+    journal.seen.record(observation)
+    if (latest === undefined || latest.revision < revision) latest = observation
+    options.onSnapshot?.(observation)
+    return observation
+  }
+
+  let prunedAt = 0
+  function prune(): void {
+    if (performance.now() - prunedAt < PRUNE_EVERY_MS && prunedAt > 0) return
+    prunedAt = performance.now()
+    journal.prune(new Date(Date.parse(now()) - PRE_IMAGE_RETENTION_MS).toISOString())
+  }
+
+  /** What a relationship's name means here, once the server was read. */
+  function matched(name: string): MatchedRelationship | undefined {
+    const known = options.relationships()
+    return known.find((one) => (one.kind === 'discovered' ? one.discovered.name : one.policy.name) === name)
+  }
+
+  function discoveredIn(observation: Observation, name: string): DiscoveredRelationship | undefined {
+    const match = matched(name)
+    if (match === undefined || match.kind === 'missing') return undefined
+    return observation.relationships.find((found) => found.name === match.discovered.name)
+  }
+
+  const effects = createEffects({
+    server,
+    driver,
+    journal,
+    logger,
+    now,
+    installation: options.installation,
+    exclusive: options.exclusive,
+    read: () => read(new AbortController().signal),
+    isNormal: (relationship, observation) => discoveredIn(observation, relationship)?.state === 'normal',
+    stagedText: staged.text,
+  })
+  const machine = runMachine({
+    server,
+    authorities: journal.authorities(),
+    open: journal.openCommit(),
+    perform: effects.perform,
+    onBug: (error) =>
+      logger.error({ server, err: error }, 'the gate failed; it accepts nothing until the watcher is restarted'),
+  })
+  const requests = createRequests({
+    server,
+    journal,
+    machine,
+    staged,
+    matched,
+    newTicket,
+    latest: () => latest,
+    lastRead: effects.lastRead,
+    read: () => read(new AbortController().signal),
+    manifest: (relationship, observation) =>
+      manifestOf(
+        {
+          server,
+          relationship,
+          observation,
+          discovered: discoveredIn(observation, relationship),
+          authority: machine.authority(relationship),
+        },
+        journal,
+      ),
+  })
+
+  return {
+    async recover(signal) {
+      const problem = await machine.recover()
+      if (problem === undefined || signal.aborted) return
+      const cause = effects.lastFailure()
+      const message = `An interrupted write to ${server} is not resolved yet: ${problem}`
+      throw new DriverError(cause instanceof DriverError ? cause.code : 'protocol', message, { cause })
+    },
+    handle: (op, request) => requests.handle(op, request),
+    async observe(signal) {
+      const observation = await read(signal)
+      prune()
+      return observation
+    },
+    latest: () => latest,
+    unpublished() {
+      return [...journal.seen.entries()].flatMap(([scope, seen]) => pendingChange(scope, seen) ?? [])
+    },
+    published(change) {
+      journal.seen.published(change.scope, change.fingerprint)
+    },
+    async retryPersist() {
+      if (journal.unpersisted() === undefined) return true
+      const { reply } = await machine.ask({ op: 'persist' })
+      return reply.kind === 'persisted' && reply.persisted
+    },
+  }
+}
+
+function pendingChange(scope: ScopeKey, seen: SeenScope): PendingChange | undefined {
+  const { fingerprint, published, revision, since } = seen
+  if (fingerprint === published) return undefined
+  const change = published === undefined ? 'created' : fingerprint === undefined ? 'deleted' : 'changed'
+  return {
+    scope,
+    change,
+    ...(fingerprint === undefined ? {} : { fingerprint }),
+    ...(published === undefined ? {} : { previousFingerprint: published }),
+    revision,
+    seenAt: since,
+  }
 }

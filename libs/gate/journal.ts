@@ -7,6 +7,7 @@ import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import type { ScopeContent } from '#dhcp/fingerprint.ts'
 import type { GateAuthority, OpenCommit, ScopeResult } from '#protocol/gate-types.ts'
 import { type Bases, type BaseWrite, openBases } from './bases.ts'
+import { SCHEMA } from './journal-schema.ts'
 import { openSeen, type Seen } from './seen.ts'
 
 /** How long results and pre-images are kept. Default of {@link Journal.prune}; milliseconds. */
@@ -35,7 +36,7 @@ export type Journal = {
   mark(stage: 'written' | 'persisted'): void
   /** Ends the open commit of this job, or records one that had nothing to write. Returns the serial of the bases. */
   end(
-    commit: Pick<OpenCommit, 'job' | 'relationship' | 'epoch'> & JournalledResult,
+    commit: Pick<OpenCommit, 'job' | 'relationship' | 'epoch' | 'serialAbove'> & JournalledResult,
     bases: readonly BaseWrite[],
     contents: ReadonlyMap<string, string>,
     at: string,
@@ -54,34 +55,6 @@ export type Journal = {
   prune(before: string): void
   close(): void
 }
-
-const SCHEMA = `
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS authority (
-  relationship TEXT PRIMARY KEY, epoch INTEGER NOT NULL, side TEXT, at TEXT NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS content (fingerprint TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS commits (
-  id INTEGER PRIMARY KEY, job TEXT NOT NULL, relationship TEXT NOT NULL, epoch INTEGER NOT NULL,
-  stage TEXT NOT NULL CHECK (stage IN ('begin', 'written', 'persisted', 'end')),
-  begun_at TEXT NOT NULL, ended_at TEXT, results TEXT NOT NULL, serial INTEGER, persist_message TEXT) STRICT;
-CREATE INDEX IF NOT EXISTS commits_by_job ON commits (relationship, job);
-CREATE TABLE IF NOT EXISTS commit_scope (
-  commit_id INTEGER NOT NULL REFERENCES commits (id) ON DELETE CASCADE, scope TEXT NOT NULL,
-  pre_image TEXT, wanted TEXT, PRIMARY KEY (commit_id, scope)) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS base (
-  relationship TEXT NOT NULL, scope TEXT NOT NULL, epoch INTEGER NOT NULL, serial INTEGER NOT NULL,
-  fingerprint TEXT, at TEXT NOT NULL, PRIMARY KEY (relationship, scope)) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS base_history (
-  relationship TEXT NOT NULL, scope TEXT NOT NULL, epoch INTEGER NOT NULL, serial INTEGER NOT NULL,
-  fingerprint TEXT, at TEXT NOT NULL) STRICT;
-CREATE INDEX IF NOT EXISTS base_history_by_scope ON base_history (relationship, scope, fingerprint);
-CREATE TABLE IF NOT EXISTS seen (
-  scope TEXT PRIMARY KEY, fingerprint TEXT, since TEXT NOT NULL, revision INTEGER NOT NULL,
-  after_restart INTEGER NOT NULL, alone INTEGER NOT NULL, published TEXT) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS dirty (
-  relationship TEXT NOT NULL, scope TEXT NOT NULL, message TEXT NOT NULL, at TEXT NOT NULL,
-  PRIMARY KEY (relationship, scope)) STRICT, WITHOUT ROWID;
-`
 
 /** Runs `work` in one transaction: all of it is durable when it returns, or none of it when it throws. */
 export type Transaction = <T>(work: () => T) => T
@@ -157,6 +130,7 @@ export function openJournal(path: string): Journal {
         relationship: row.relationship as string,
         epoch: row.epoch as number,
         settled: JSON.parse(row.results as string) as ScopeResult[],
+        ...(row.serial_above === null ? {} : { serialAbove: row.serial_above as number }),
         intents: scopes.map((scope) => ({
           scope: scope.scope as string,
           ...fingerprintIn('preImage', scope.pre_image),
@@ -164,15 +138,16 @@ export function openJournal(path: string): Journal {
         })),
       }
     },
-    begin({ job, relationship, epoch, intents, settled }, contents, at) {
+    begin({ job, relationship, epoch, intents, settled, serialAbove }, contents, at) {
       transaction(() => {
         const { lastInsertRowid } = run(
-          `INSERT INTO commits (job, relationship, epoch, stage, begun_at, results) VALUES (?, ?, ?, 'begin', ?, ?)`,
+          `INSERT INTO commits (job, relationship, epoch, stage, begun_at, results, serial_above) VALUES (?, ?, ?, 'begin', ?, ?, ?)`,
           job,
           relationship,
           epoch,
           at,
           JSON.stringify(settled),
+          serialAbove ?? null,
         )
         for (const { scope, preImage, wanted } of intents) {
           keep(preImage, contents)
@@ -184,13 +159,23 @@ export function openJournal(path: string): Journal {
     mark(stage) {
       run('UPDATE commits SET stage = ? WHERE ended_at IS NULL', stage)
     },
-    end({ job, relationship, epoch, results, persistMessage }, writes, contents, at) {
+    end({ job, relationship, epoch, results, persistMessage, serialAbove = 0 }, writes, contents, at) {
       return transaction(() => {
         for (const { fingerprint } of writes) keep(fingerprint, contents)
-        const serial = bases.lastSerial(relationship) + 1
+        const serial = Math.max(bases.lastSerial(relationship), serialAbove) + 1
         bases.set(relationship, epoch, serial, writes, at)
         const text = JSON.stringify(results)
         const row = open()
+        if (row !== undefined) {
+          const written = new Set(results.filter(({ result }) => result === 'written').map(({ scope }) => scope))
+          const intents = database
+            .prepare('SELECT scope, pre_image FROM commit_scope WHERE commit_id = ?')
+            .all(row.id as number)
+          for (const { scope, pre_image } of intents) {
+            if (!written.has(scope as string)) continue
+            bases.replaced(relationship, scope as string, (pre_image as string | null) ?? undefined, at)
+          }
+        }
         if (row?.job === job && row.relationship === relationship) {
           run(
             `UPDATE commits SET stage = 'end', ended_at = ?, results = ?, serial = ?, persist_message = ? WHERE id = ?`,

@@ -12,6 +12,7 @@ import type {
   GateState,
   GateStep,
   LiveScopes,
+  OpenCommit,
   Queued,
   Running,
   ScopeResult,
@@ -91,7 +92,8 @@ export function compare(
     }
   }
   const { relationship, epoch, job } = request
-  const open = { job, relationship, epoch, intents, settled }
+  const above = request.serialAbove === undefined ? {} : { serialAbove: request.serialAbove }
+  const open: OpenCommit = { job, relationship, epoch, intents, settled, ...above }
   const work: Work = { ...open, batches: [intents.map((intent) => intent.scope)], applied: [] }
   if (intents.length === 0) return end(state, queued, { ...work, batches: [] })
   if (checks.failoverState && !read.normal) {
@@ -228,9 +230,18 @@ export function basesOf(
 }
 
 export function journalEnd(work: Work, bases: ReturnType<typeof basesOf>): GateEffect {
-  const { job, relationship, epoch, settled, persistMessage } = work
+  const { job, relationship, epoch, settled, persistMessage, serialAbove } = work
   const message = persistMessage === undefined ? {} : { persistMessage }
-  return { kind: 'journalEnd', job, relationship, epoch, results: settled, bases, ...message }
+  return {
+    kind: 'journalEnd',
+    job,
+    relationship,
+    epoch,
+    results: settled,
+    bases,
+    ...message,
+    ...(serialAbove === undefined ? {} : { serialAbove }),
+  }
 }
 
 function committed(queued: Queued, work: Work, serial: number): GateEffect {
@@ -246,8 +257,9 @@ function committed(queued: Queued, work: Work, serial: number): GateEffect {
 
 /** It is unknown what the server has now. Every ticket was given out for a state that may be gone. */
 function leaveOpen(state: GateState, queued: Queued, work: Work, message: string): GateStep {
-  const { job, relationship, epoch, intents, settled } = work
-  const open = { job, relationship, epoch, intents, settled }
+  const { job, relationship, epoch, intents, settled, serialAbove } = work
+  const above = serialAbove === undefined ? {} : { serialAbove }
+  const open: OpenCommit = { job, relationship, epoch, intents, settled, ...above }
   return release({ ...state, open, tickets: {} }, [refused(queued, 'uncertain', message)])
 }
 

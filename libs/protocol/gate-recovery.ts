@@ -25,7 +25,7 @@ const DIRTY =
   'A write was interrupted, and what the server has now is neither what it had before nor what was to be written. Compare the scope, then approve or restore.'
 
 export function beginRecovery(state: GateState, open: OpenCommit): GateStep {
-  const effects = [readLive(open.relationship, { recovering: true, toWrite: true })]
+  const effects = [readLive(open.relationship, { recovering: true })]
   return { state: { ...state, running: { phase: 'recoverRead' } }, effects }
 }
 

@@ -80,6 +80,8 @@ export type CommitRequest = {
   readonly ticket: string
   readonly job: string
   readonly scopes: readonly CommitScope[]
+  /** The highest serial that the other side's bases have: the new ones must be newer on both. */
+  readonly serialAbove?: number
 }
 
 /** A request with the number under which its answer is given. */
@@ -103,6 +105,7 @@ export type OpenCommit = {
   readonly intents: readonly Intent[]
   /** What is already known of scopes that were not written. */
   readonly settled: readonly ScopeResult[]
+  readonly serialAbove?: number
 }
 
 /** A commit on its way. */
@@ -187,6 +190,7 @@ export type GateReply =
       readonly job: string
       readonly results: readonly ScopeResult[]
       readonly persistMessage?: string
+      readonly serialAbove?: number
     }
   | { readonly kind: 'agreed'; readonly scopes: readonly string[]; readonly serial: number }
   | { readonly kind: 'fenced'; readonly epoch: number; readonly side: string }
