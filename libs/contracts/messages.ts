@@ -224,6 +224,11 @@ export const Outcome = Type.Object(
     cause: JobCause,
     parent: Type.Optional(Type.Object({ slot: Type.String(), job: Type.String() })),
     children: Type.Optional(Type.Array(Type.Object({ slot: Type.String(), job: Type.String() }))),
+    refusedRelationships: Type.Optional(
+      Type.Array(Type.Object({ relationship: Name, code: Type.String(), message: Type.String() }), {
+        description: 'Relationships of a server job that it does not replicate',
+      }),
+    ),
     epoch: Type.Optional(Type.Integer()),
     createdAt: Timestamp,
     noticedAt: Type.Optional(Type.String()),

@@ -300,6 +300,9 @@ const detailMembers = {
   ...replicationMembers,
   scopes: Type.Array(ScopeOutcome),
   stages: Type.Array(Stage),
+  refused: Type.Optional(
+    Type.Array(Type.Object({ relationship: Type.String(), code: Type.String(), message: Type.String() })),
+  ),
   epoch: Type.Optional(Type.Integer()),
   replicator: Type.Optional(Type.String()),
 }

@@ -62,6 +62,7 @@ export function childOf(entry: LedgerEntry): ReplicationChild {
     ...replicationOf(entry),
     scopes: outcome.scopes ?? [],
     stages: outcome.stages ?? [],
+    ...(outcome.refusedRelationships === undefined ? {} : { refused: outcome.refusedRelationships }),
     ...(outcome.epoch === undefined ? {} : { epoch: outcome.epoch }),
     ...(outcome.replicator === undefined ? {} : { replicator: outcome.replicator }),
   }
