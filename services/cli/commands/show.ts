@@ -1,0 +1,29 @@
+// One replication with its scopes, plan and stages.
+
+import { COMMON_HELP, COMMON_OPTIONS, type Command, parse } from '#cli/command.ts'
+import { exitOfReplication } from '#cli/exit-codes.ts'
+import { renderReplication } from '#cli/render.ts'
+
+const HELP = `twinscope show JOB
+
+What became of one replication: scopes, the plan in DHCP words, stages and their durations, who and why.
+
+${COMMON_HELP}
+
+Examples
+  twinscope show 01JCXKQ3M6T5YV0R9W2B4D8F7H
+  twinscope show 01JCXKQ3M6T5YV0R9W2B4D8F7H --json
+
+The exit code is that of the replication: 0 done, 1 failed, 4 held, 5 not authoritative`
+
+export const showCommand: Command = {
+  name: 'show',
+  summary: 'one replication with its scopes, plan and stages',
+  help: HELP,
+  async run(args, { api, terminal }) {
+    const { values, positionals } = parse(args, COMMON_OPTIONS, { least: 1, most: 1, names: 'JOB' })
+    const replication = await api(values.url).replication(positionals[0] ?? '')
+    terminal.out(values.json ? JSON.stringify(replication, undefined, 2) : renderReplication(replication))
+    return exitOfReplication(replication)
+  },
+}
