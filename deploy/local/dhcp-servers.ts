@@ -3,10 +3,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
-import type { ConfigurationFile, ServerConfig } from '#contracts/configuration.ts'
+import type { ConfigurationFile, RelationshipConfig, ServerConfig } from '#contracts/configuration.ts'
 import { loadConfiguration } from '#service-host/configuration.ts'
 import { formatDescription, type SimulatorDescription, sampleTriple } from '#simulator/description.ts'
-import type { Ready } from '#simulator/main.ts'
+import type { Ready } from '#simulator/ready.ts'
 import type { Ports } from './ports.ts'
 import { openPart, type Part } from './processes.ts'
 import {
@@ -47,8 +47,8 @@ export type DhcpOptions = {
   readonly dataDir: string
   readonly ports: Ports
   readonly onNotice: (notice: string) => void
-  /** Of the relationships that we configure. Default: the configuration's own default. */
-  readonly quietPeriod?: string
+  /** Of the relationships that we configure, over `mode: automatic`. */
+  readonly policy?: Partial<RelationshipConfig>
 }
 
 export async function startDhcpServers(choice: DhcpChoice, options: DhcpOptions): Promise<DhcpServers> {
@@ -150,14 +150,8 @@ async function useConfigured(file: string, { onNotice }: DhcpOptions): Promise<D
   return { configFile: file, watched, kea: [], parts: [], steady: async () => {}, stop: async () => {} }
 }
 
-function relationshipOf(name: string, sides: readonly [string, string], { quietPeriod }: DhcpOptions) {
-  return {
-    name,
-    servers: [...sides],
-    authority: sides[0],
-    mode: 'automatic' as const,
-    ...(quietPeriod === undefined ? {} : { 'quiet-period': quietPeriod }),
-  }
+function relationshipOf(name: string, sides: readonly [string, string], { policy }: DhcpOptions): RelationshipConfig {
+  return { name, servers: [...sides], authority: sides[0], mode: 'automatic', ...policy }
 }
 
 function writeConfiguration(configuration: ConfigurationFile, { dataDir }: DhcpOptions): string {

@@ -20,6 +20,7 @@ import { keaCommand } from './kea-control.ts'
 import type { Ports } from './ports.ts'
 import { openPart, type Part } from './processes.ts'
 import { findProgram } from './programs.ts'
+import { agentConfig, type Paths, type Peer, sampleConfig, socketIn } from './sample-config.ts'
 import { SAMPLE_SUBNETS, type SampleSubnet } from './sample-scopes.ts'
 
 export const SAMPLE_SERVERS = ['dhcp1.example.net', 'dhcp2.example.net'] as const
@@ -61,8 +62,6 @@ export type SamplePair = {
 /** Longest path of a unix socket on Linux, without the closing zero byte. Bytes. */
 const LONGEST_SOCKET_PATH = 107
 const STEADY = new Set(['hot-standby', 'load-balancing'])
-
-type Paths = { readonly dir: string; readonly runDir: string; readonly port: number; readonly name: string }
 
 /** Starts both servers, from the files of an earlier run where there are some. */
 export async function startSamplePair(options: SampleOptions): Promise<SamplePair> {
@@ -114,16 +113,10 @@ function shortName(name: string): string {
   return name.split('.')[0] ?? name
 }
 
-function socketIn(dir: string): string {
-  return join(dir, 'kea4-ctrl-socket')
-}
-
 function writeJson(path: string, value: unknown): void {
   writeFileSync(`${path}.new`, `${JSON.stringify(value, undefined, 2)}\n`, { mode: 0o640 })
   renameSync(`${path}.new`, path)
 }
-
-type Peer = { readonly name: string; readonly url: string }
 
 /** Where the servers were when the file was written; the file itself may have become anything since. */
 type Place = { readonly dir: string; readonly socket: string; readonly peers: readonly Peer[] }
@@ -153,84 +146,6 @@ function keepFile(file: string, dir: string, peers: readonly Peer[], own: Paths)
   const marked = changes.reduce((text, [old], index) => text.replaceAll(old, `\u0000${index}\u0000`), before)
   const after = changes.reduce((text, [, now], index) => text.replaceAll(`\u0000${index}\u0000`, now), marked)
   if (after !== before) writeFileSync(file, after)
-}
-
-type SampleConfig = {
-  readonly own: Paths
-  readonly peers: readonly Peer[]
-  readonly mode: 'hot-standby' | 'load-balancing'
-  readonly heartbeatMs: number
-  readonly subnets: readonly SampleSubnet[]
-}
-
-/** Kea's configuration file for one server of the pair. */
-export function sampleConfig({ own, peers, mode, heartbeatMs, subnets }: SampleConfig): unknown {
-  const hooks = hooksFolder()
-  return {
-    Dhcp4: {
-      // No interfaces: this pair answers commands and its partner, but never a client of your network.
-      'interfaces-config': { interfaces: [] },
-      'control-socket': { 'socket-type': 'unix', 'socket-name': socketIn(own.runDir) },
-      'lease-database': { type: 'memfile', persist: true, name: join(own.dir, 'kea-leases4.csv'), 'lfc-interval': 0 },
-      'valid-lifetime': 14_400,
-      'renew-timer': 3_600,
-      'rebind-timer': 7_200,
-      'option-data': [{ name: 'domain-search', data: 'example.net' }],
-      // With threads Kea 2.6 and later open listeners of their own for HA; without, HA talks through the agents.
-      'multi-threading': { 'enable-multi-threading': false },
-      'hooks-libraries': [
-        { library: join(hooks, 'libdhcp_lease_cmds.so') },
-        {
-          library: join(hooks, 'libdhcp_ha.so'),
-          parameters: {
-            'high-availability': [
-              {
-                'this-server-name': own.name,
-                mode,
-                'heartbeat-delay': heartbeatMs,
-                'max-response-delay': 60_000,
-                'max-ack-delay': 5_000,
-                'max-unacked-clients': 5,
-                'multi-threading': { 'enable-multi-threading': false },
-                peers: peers.map(({ name, url }, index) => ({
-                  name,
-                  url,
-                  role: index === 0 ? 'primary' : mode === 'hot-standby' ? 'standby' : 'secondary',
-                  'auto-failover': true,
-                })),
-              },
-            ],
-          },
-        },
-      ],
-      loggers: [{ name: 'kea-dhcp4', severity: 'INFO', output_options: [{ output: 'stdout' }] }],
-      subnet4: subnets,
-    },
-  }
-}
-
-function agentConfig(own: Paths): unknown {
-  return {
-    'Control-agent': {
-      'http-host': '127.0.0.1',
-      'http-port': own.port,
-      'control-sockets': { dhcp4: { 'socket-type': 'unix', 'socket-name': socketIn(own.runDir) } },
-      loggers: [{ name: 'kea-ctrl-agent', severity: 'INFO', output_options: [{ output: 'stdout' }] }],
-    },
-  }
-}
-
-/** Kea's hooks are in a folder of the machine's architecture. */
-function hooksFolder(): string {
-  const triplets: Partial<Record<NodeJS.Architecture, string>> = { x64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu' }
-  const candidates = [
-    `/usr/lib/${triplets[process.arch] ?? process.arch}/kea/hooks`,
-    '/usr/lib/kea/hooks',
-    '/usr/local/lib/kea/hooks',
-  ]
-  const found = candidates.find((folder) => existsSync(join(folder, 'libdhcp_ha.so')))
-  if (found === undefined) throw new Error(`found no libdhcp_ha.so in ${candidates.join(', ')}`)
-  return found
 }
 
 type Binaries = { readonly dhcp4: string; readonly agent: string }

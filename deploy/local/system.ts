@@ -2,6 +2,8 @@
 // of its own. `npm start`, the demo, the tests, the fault runs and the benchmark all start this.
 
 import { join, resolve } from 'node:path'
+import type { RelationshipConfig } from '#contracts/configuration.ts'
+import { untilAgreed } from './agreement.ts'
 import { type DhcpChoice, type DhcpServers, readyFields, startDhcpServers } from './dhcp-servers.ts'
 import { startNats, startRedis } from './infrastructure.ts'
 import { takeInstance } from './instance.ts'
@@ -18,8 +20,8 @@ export type LocalOptions = {
   readonly redisUrl?: string
   /** Port of the console and API on 127.0.0.1. Default: a free one, the same as in the last run where possible. */
   readonly httpPort?: number
-  /** Quiet period of the sample's relationships, `0s`. Default: the configuration's own. */
-  readonly quietPeriod?: string
+  /** Policy of the relationships of the sample or simulated servers, over `mode: automatic`. */
+  readonly policy?: Partial<RelationshipConfig>
   /** Default 1. */
   readonly replicators?: number
   /** Further environment of the services, `TWINSCOPE_RECONCILE_SECONDS`. */
@@ -49,6 +51,8 @@ export interface LocalSystem {
   readonly status: Part
   /** Every process, in the order in which they were started. */
   readonly parts: readonly Part[]
+  /** Resolves when every relationship is in sync and both gates know what its servers have in common. */
+  agreed(timeoutMs?: number): Promise<void>
   /** Stops everything in order; nothing of it runs when this resolves. */
   stop(): Promise<void>
 }
@@ -92,10 +96,10 @@ export async function startLocal(options: LocalOptions): Promise<LocalSystem> {
         : timed('redis-server', redis.part.start(), () => `at ${redis.url} `),
     ])
 
-    const { quietPeriod } = options
+    const { policy } = options
     const dhcp = await timed(
       dhcpTitle(options.dhcp),
-      startDhcpServers(options.dhcp, { ...common, ...(quietPeriod === undefined ? {} : { quietPeriod }) }),
+      startDhcpServers(options.dhcp, { ...common, ...(policy === undefined ? {} : { policy }) }),
     )
     stages.push(() => dhcp.stop())
     options.signal?.throwIfAborted()
@@ -157,6 +161,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalSystem> {
       replicators,
       status,
       parts: [nats.part, redis.part, ...dhcp.parts, ...services].filter((part) => part !== undefined),
+      agreed: (timeoutMs) => untilAgreed(address, timeoutMs),
       stop,
     }
     const { console: where, natsUrl, redisUrl, configFile } = system
