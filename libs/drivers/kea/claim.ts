@@ -1,0 +1,47 @@
+// The installation id beside Kea's configuration: two installations of Twinscope must not write to one server.
+
+import { link, readFile, unlink, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+
+export const INSTALLATION_FILE = '.twinscope-installation'
+
+export type Claim =
+  | { readonly kind: 'ours' }
+  | { readonly kind: 'foreign'; readonly owner: string }
+  | { readonly kind: 'unsupported' }
+
+/** Reads the id left at the server, or leaves ours where there is none. */
+export async function claimInstallation(configFile: string | undefined, installation: string): Promise<Claim> {
+  if (configFile === undefined) return { kind: 'unsupported' }
+  const file = path.join(path.dirname(configFile), INSTALLATION_FILE)
+  const present = await ownerIn(file)
+  if (present !== undefined) return claimOf(present, installation)
+  const fresh = `${file}.${process.pid}`
+  try {
+    await writeFile(fresh, `${installation}\n`)
+    // A link is made or not made, also when two installations start at once.
+    await link(fresh, file)
+    return { kind: 'ours' }
+  } catch (error) {
+    const winner = await ownerIn(file)
+    if (winner !== undefined) return claimOf(winner, installation)
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOENT') return { kind: 'unsupported' }
+    throw error
+  } finally {
+    await unlink(fresh).catch(() => undefined)
+  }
+}
+
+function claimOf(owner: string, installation: string): Claim {
+  return owner === installation ? { kind: 'ours' } : { kind: 'foreign', owner }
+}
+
+async function ownerIn(file: string): Promise<string | undefined> {
+  try {
+    return (await readFile(file, 'utf8')).trim()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}

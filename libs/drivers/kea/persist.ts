@@ -1,0 +1,140 @@
+// config-write, and its traps: it empties the file before it writes, reports success with `size: -1`
+// on a full disk, and by Debian's default may not write the file at all.
+
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { DriverError, type PersistResult } from '../driver.ts'
+import { freeSpaceFor, keepOriginal, lossesOf, makeDurable, putBack, rememberWritten } from './config-file.ts'
+import type { KeaControl } from './control.ts'
+
+/** Milliseconds. */
+const WRITE_TIMEOUT_MS = 60_000
+
+/** config-write indents: its text is about 1.6 times what config-get gives. */
+const FILE_SIZE_FACTOR = 2
+
+export type FilePolicy = {
+  /** Kea's configuration file, where it is within reach. */
+  readonly file: string | undefined
+  /** Whether Kea may write over comments and includes. */
+  readonly acceptRewrite: boolean
+}
+
+/** Why nothing may be written to this server yet: its file would lose something that cannot be made again. */
+export async function reasonToHold({
+  file,
+  acceptRewrite,
+}: FilePolicy): Promise<{ code: string; message: string } | undefined> {
+  if (file === undefined || acceptRewrite) return undefined
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    return {
+      code: 'config-file-unreadable',
+      message: `${file} cannot be read (${(error as Error).message}), so what Kea would write over is unknown; correct config-file, or give this process the right to read it`,
+    }
+  }
+  const { comments, includes } = lossesOf(text)
+  if (comments + includes === 0) return undefined
+  const what = [
+    comments > 0 ? `${comments} comment${comments === 1 ? '' : 's'}` : '',
+    includes > 0 ? `${includes} include${includes === 1 ? '' : 's'}` : '',
+  ].filter((part) => part !== '')
+  return {
+    code: 'file-has-comments',
+    message: `${file} has ${what.join(' and ')}, and Kea's config-write would replace it by one file without them. To let it through, set accept-rewrite: true for this server; the file is kept as ${path.basename(file)}.before-twinscope. Or remove them from the file yourself`,
+  }
+}
+
+/** Makes what runs now the content of the file. `runningSize` is the length of the running configuration. Bytes. */
+export async function writeConfiguration(
+  control: KeaControl,
+  policy: FilePolicy,
+  runningSize: number,
+): Promise<PersistResult> {
+  const { file } = policy
+  if (file === undefined) return configWrite(control, undefined)
+  const held = await reasonToHold(policy)
+  if (held !== undefined) return { kind: 'not-persisted', code: 'rejected', message: held.message }
+  let original: Buffer
+  let copy: string | undefined
+  try {
+    original = await readFile(file)
+    const free = await freeSpaceFor(file, original)
+    if (free < runningSize * FILE_SIZE_FACTOR) {
+      return {
+        kind: 'not-persisted',
+        code: 'disk-full',
+        message: `${file} was not written: ${free} bytes are free for it and up to ${runningSize * FILE_SIZE_FACTOR} are needed. The new configuration runs, but a restart of Kea would bring back the old one; make room`,
+      }
+    }
+    copy = await keepOriginal(file, original)
+  } catch (error) {
+    return notKept(file, error)
+  }
+  const result = await configWrite(control, file)
+  if (result.kind === 'persisted') {
+    await makeDurable(file)
+    // Without the mark the next write only keeps one more copy.
+    await rememberWritten(file).catch(() => undefined)
+    return result
+  }
+  if (result.code !== 'disk-full') return result
+  try {
+    await putBack(file, original)
+    return { ...result, message: `${result.message}. ${file} has its former content again` }
+  } catch (error) {
+    const where = copy === undefined ? '' : `; its former content is in ${copy}`
+    return {
+      ...result,
+      message: `${result.message}. ${file} is broken and could not be put back (${(error as Error).message})${where}: Kea would not start with it`,
+    }
+  }
+}
+
+function notKept(file: string, error: unknown): PersistResult {
+  const { code, message } = error as NodeJS.ErrnoException
+  const reason = `${file} was not written, because the copy of it that Twinscope keeps could not be made: ${message}`
+  if (code === 'ENOSPC' || code === 'EDQUOT') return { kind: 'not-persisted', code: 'disk-full', message: reason }
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
+    return {
+      kind: 'not-persisted',
+      code: 'read-only',
+      message: `${reason}. Let this process write in ${path.dirname(file)}`,
+    }
+  }
+  return { kind: 'not-persisted', code: 'rejected', message: reason }
+}
+
+async function configWrite(control: KeaControl, file: string | undefined): Promise<PersistResult> {
+  const answer = await control.send('config-write', undefined, { timeoutMs: WRITE_TIMEOUT_MS, write: true })
+  const written = String(answer.arguments.filename ?? file ?? 'its configuration file')
+  if (answer.result !== 0) {
+    // Kea has one result code for every failure; without arguments this is the only one known.
+    if (/unable to open file/i.test(answer.text)) {
+      const target = file ?? 'the configuration file'
+      return {
+        kind: 'not-persisted',
+        code: 'read-only',
+        message: `${control.where} may not write its configuration file: ${answer.text}. The new configuration runs, but a restart would bring back the old one. Give the file to Kea's user: chown _kea ${target}`,
+      }
+    }
+    return { kind: 'not-persisted', code: 'rejected', message: `${control.where} refused config-write: ${answer.text}` }
+  }
+  const size = Number(answer.arguments.size)
+  if (!(size > 0)) {
+    return {
+      kind: 'not-persisted',
+      code: 'disk-full',
+      message: `${control.where} could not write ${written} to its end (size ${size}): the disk is full. The new configuration runs; make room, or a restart of Kea fails`,
+    }
+  }
+  if (file !== undefined && path.resolve(written) !== path.resolve(file)) {
+    throw new DriverError(
+      'protocol',
+      `${control.where} wrote ${written}, but its config-file is said to be ${file}; correct config-file in Twinscope's configuration`,
+    )
+  }
+  return { kind: 'persisted' }
+}
