@@ -167,14 +167,16 @@ function play(actions: readonly Action[], off: Partial<GateChecks> = {}): void {
 
 test('no sequence of requests, edits, crashes and failures breaks the rules of writing', () => {
   fc.assert(
-    fc.property(fc.array(action, { maxLength: 60 }), (actions) => play(actions)),
+    fc.property(fc.array(action, { maxLength: 60, size: 'max' }), (actions) => play(actions)),
     { numRuns: 2_000 },
   )
 })
 
 for (const check of ['ticket', 'comparison', 'epoch'] as const) {
   test(`the sequences find what the check "${check}" protects`, () => {
-    const property = fc.property(fc.array(action, { maxLength: 60 }), (actions) => play(actions, { [check]: false }))
+    const property = fc.property(fc.array(action, { maxLength: 60, size: 'max' }), (actions) =>
+      play(actions, { [check]: false }),
+    )
     const found = fc.check(property, { numRuns: 5_000, seed: 1 })
     assert.ok(found.failed, 'nothing went wrong without it')
   })
