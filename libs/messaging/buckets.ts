@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { headers, type StoredMsg } from 'nats'
 import type { BucketDefinition } from '#contracts/streams.ts'
 import type { Messaging } from './connection.ts'
-import { isMessageNotFound, isRefusal, isStreamMissing, isTimeout, MessagingError, messageOf } from './errors.ts'
+import { isMessageNotFound, isRefusal, isStreamMissing, MessagingError, messageOf } from './errors.ts'
 import { follow } from './follow.ts'
 import { bucketStream, provisionAgain } from './provision.ts'
 import { publishUntilAcknowledged } from './publish.ts'
@@ -67,12 +67,11 @@ export async function openBucket(messaging: Messaging, definition: BucketDefinit
     for (;;) {
       await messaging.whenConnected()
       try {
-        return await request()
+        return await messaging.untilLost(request())
       } catch (error) {
         const missing = isStreamMissing(error)
         if (isRefusal(error) && !missing) throw error
         if (messaging.closing.aborted) throw new MessagingError('aborted', `reading ${definition.name} was stopped`)
-        if (!missing && !isTimeout(error) && messaging.connected) throw error
         messaging.logger.debug({ bucket: definition.name, reason: messageOf(error) }, 'read will be repeated')
         if (missing && messaging.connected) await provisionAgain(messaging).catch(() => {})
       }

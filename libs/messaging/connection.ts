@@ -30,6 +30,8 @@ export interface Messaging {
   onStatus(callback: (connected: boolean) => void): () => void
   /** Resolves at once while connected. Rejects with `aborted`. */
   whenConnected(signal?: AbortSignal): Promise<void>
+  /** The answer, or `disconnected` as soon as the connection is lost: an answer cannot come any more. */
+  untilLost<T>(answer: Promise<T>): Promise<T>
   /** Lets running handlers answer, then disconnects. */
   close(): Promise<void>
 }
@@ -152,6 +154,18 @@ export async function connectMessaging(options: MessagingOptions): Promise<Messa
         listeners.add(onStatus)
         ends.addEventListener('abort', settle)
       })
+    },
+    untilLost(answer) {
+      const lost = Promise.withResolvers<never>()
+      const lose = () => lost.reject(new MessagingError('disconnected', `NATS at ${url} was lost before it answered`))
+      const onStatus = (now: boolean) => {
+        if (!now) lose()
+      }
+      listeners.add(onStatus)
+      if (!connected) lose()
+      lost.promise.catch(() => {})
+      answer.catch(() => {})
+      return Promise.race([answer, lost.promise]).finally(() => listeners.delete(onStatus))
     },
     async close() {
       if (closing.signal.aborted) return

@@ -97,8 +97,8 @@ export async function consume(messaging: Messaging, options: ConsumeOptions): Pr
     for (;;) {
       await messaging.whenConnected(signal)
       try {
-        await messaging.manager.consumers.add(options.stream, config)
-        return (await messaging.manager.streams.info(options.stream)).created
+        await messaging.untilLost(messaging.manager.consumers.add(options.stream, config))
+        return (await messaging.untilLost(messaging.manager.streams.info(options.stream))).created
       } catch (error) {
         if (!isStreamMissing(error) && isRefusal(error)) throw error
         if (!said) messaging.logger.warn({ stream: options.stream, reason: messageOf(error) }, 'waiting for the stream')

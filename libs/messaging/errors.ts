@@ -5,6 +5,8 @@ import { NatsError } from 'nats'
 export type MessagingErrorCode =
   /** The caller's signal, or `close`, ended a wait. */
   | 'aborted'
+  /** The connection was lost before the answer came: whether it took effect is unknown. */
+  | 'disconnected'
   /** Larger than a message may be; nothing was sent. */
   | 'too-large'
   /** A stream exists in a form that cannot become ours. `message` has the server's words. */

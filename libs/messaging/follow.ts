@@ -42,13 +42,13 @@ const INACTIVE_MS = 60_000
 const RETRY_MS = 200
 
 async function followOnce(messaging: Messaging, options: FollowOptions, signal: AbortSignal): Promise<void> {
-  const info = await messaging.manager.streams.info(options.stream)
+  const info = await messaging.untilLost(messaging.manager.streams.info(options.stream))
   const from = options.from({
     createdAt: info.created,
     firstSequence: info.state.first_seq,
     lastSequence: info.state.last_seq,
   })
-  const consumer = await messaging.manager.consumers.add(options.stream, {
+  const adding = messaging.manager.consumers.add(options.stream, {
     ack_policy: AckPolicy.None,
     mem_storage: true,
     num_replicas: 1,
@@ -59,6 +59,7 @@ async function followOnce(messaging: Messaging, options: FollowOptions, signal: 
       ? { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(1, from.sequence) }
       : { deliver_policy: DeliverPolicy.LastPerSubject }),
   } as Parameters<typeof messaging.manager.consumers.add>[1])
+  const consumer = await messaging.untilLost(adding)
   options.onStart?.({ createdAt: info.created, lastSequence: info.state.last_seq, pending: consumer.num_pending })
 
   let delivered = 0

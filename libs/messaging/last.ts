@@ -9,11 +9,11 @@ import { type Received, receivedOf } from './received.ts'
 /** Runs a request to a stream once more where the stream was lost and could be made again. */
 export async function withStream<T>(messaging: Messaging, request: () => Promise<T>): Promise<T> {
   try {
-    return await request()
+    return await messaging.untilLost(request())
   } catch (error) {
     if (!messaging.connected || !isStreamMissing(error)) throw error
     await provisionAgain(messaging)
-    return await request()
+    return await messaging.untilLost(request())
   }
 }
 

@@ -100,7 +100,7 @@ async function provisionAll(messaging: Messaging, options: ProvisionOptions): Pr
   for (;;) {
     await messaging.whenConnected(options.signal)
     try {
-      for (const stream of wanted) await provisionOne(messaging, stream)
+      for (const stream of wanted) await messaging.untilLost(provisionOne(messaging, stream))
       return
     } catch (error) {
       if (isRefusal(error)) {

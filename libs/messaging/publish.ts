@@ -56,11 +56,12 @@ export async function publishUntilAcknowledged(
     await messaging.whenConnected(message.signal)
     if (message.signal?.aborted) throw new MessagingError('aborted', `publishing on ${message.subject} was stopped`)
     try {
-      return await jetstream.publish(message.subject, message.body, { headers: message.headers })
+      return await messaging.untilLost(jetstream.publish(message.subject, message.body, { headers: message.headers }))
     } catch (error) {
       if (isWrongLastSequence(error)) return 'wrong-last-sequence'
       messaging.logger.warn({ subject: message.subject, reason: messageOf(error) }, 'publish will be repeated')
-      if (messaging.connected && isStreamMissing(error)) await provisionAgain(messaging).catch(() => {})
+      if (!messaging.connected) continue
+      if (isStreamMissing(error)) await provisionAgain(messaging).catch(() => {})
     }
     await sleep(retryMs)
     retryMs = Math.min(retryMs * 2, MAX_RETRY_MS)

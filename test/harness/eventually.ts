@@ -12,21 +12,26 @@ export type EventuallyOptions = {
 }
 
 /**
- * Calls `fn` until it neither throws nor answers `undefined` or `false`, and returns its answer.
- * Fails with the last reason.
+ * A function that may answer `undefined` does not compile: a function that only asserts answers that too,
+ * and is done. Answer `false` (`list.find(…) ?? false`) for "not yet".
+ */
+type Answer<T> = [undefined] extends [T] ? (void extends T ? T : never) : T
+
+/**
+ * Calls `fn` until it neither throws nor answers `false`, and returns its answer. Fails with the last reason.
  */
 export async function eventually<T>(
-  fn: () => T | Promise<T>,
+  fn: () => Answer<T> | Promise<Answer<T>>,
   options: EventuallyOptions = {},
-): Promise<Exclude<T, undefined | false>> {
+): Promise<Exclude<T, false>> {
   const timeoutMs = options.timeoutMs ?? 10_000
   const until = performance.now() + timeoutMs
   let reason: unknown
   for (;;) {
     try {
       const value = await fn()
-      if (value !== undefined && value !== false) return value as Exclude<T, undefined | false>
-      reason = `the last answer was ${value}`
+      if (value !== false) return value as Exclude<T, false>
+      reason = 'the last answer was false'
     } catch (error) {
       reason = error
     }
