@@ -12,16 +12,11 @@ export type EventuallyOptions = {
 }
 
 /**
- * A function that may answer `undefined` does not compile: a function that only asserts answers that too,
- * and is done. Answer `false` (`list.find(…) ?? false`) for "not yet".
- */
-type Answer<T> = [undefined] extends [T] ? (void extends T ? T : never) : T
-
-/**
  * Calls `fn` until it neither throws nor answers `false`, and returns its answer. Fails with the last reason.
+ * A function that only asserts answers `undefined` and is done; one that looks something up says `?? false`.
  */
 export async function eventually<T>(
-  fn: () => Answer<T> | Promise<Answer<T>>,
+  fn: () => T | Promise<T>,
   options: EventuallyOptions = {},
 ): Promise<Exclude<T, false>> {
   const timeoutMs = options.timeoutMs ?? 10_000
