@@ -84,8 +84,8 @@ function describe(system: LocalSystem): string {
     `Twinscope runs. Console and API: ${system.console}/`,
     '',
     'Two commands to try, in another terminal:',
-    `  ${api}npm run -s twinscope -- status`,
-    `  ${api}npm run -s twinscope -- replicate --server ${source} --what-if`,
+    `  ${api}npm run -s cli -- status`,
+    `  ${api}npm run -s cli -- replicate --server ${source} --what-if`,
   ]
   const [kea] = system.dhcp.kea
   if (kea !== undefined) {

@@ -66,8 +66,13 @@ export async function startLocal(options: LocalOptions): Promise<LocalSystem> {
   const common = { dataDir, ports, onNotice }
   /** In order of start; stopped from the end. */
   const stages: (() => Promise<unknown>)[] = []
-  const stopStages = async () => {
-    for (let stage = stages.pop(); stage !== undefined; stage = stages.pop()) await stage()
+  let stopping = Promise.resolve()
+  // One after the other also where it is asked for again meanwhile.
+  const stopStages = () => {
+    stopping = stopping.then(async () => {
+      for (let stage = stages.pop(); stage !== undefined; stage = stages.pop()) await stage()
+    })
+    return stopping
   }
   const stop = async () => {
     await stopStages()
