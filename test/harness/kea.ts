@@ -7,6 +7,8 @@ import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { JsonObject } from '#dhcp/json.ts'
+import { formatKeaJson, parseKeaJson } from '#drivers/kea/kea-json.ts'
 import { type KeaBinaries, type KeaVersion, keaBinaries } from './kea-versions.ts'
 
 export type KeaConfig = Record<string, unknown>
@@ -121,17 +123,28 @@ async function freePort(): Promise<number> {
 }
 
 /** One command per connection, as Kea has it. */
-export async function keaCommand(socket: string, command: string, args?: unknown): Promise<KeaAnswer> {
+async function exchange(socket: string, request: Buffer | string): Promise<Buffer> {
   const connection = net.connect(socket)
   try {
-    connection.write(JSON.stringify(args === undefined ? { command } : { command, arguments: args }))
+    connection.write(request)
     const chunks: Buffer[] = []
     for await (const chunk of connection) chunks.push(chunk as Buffer)
-    const answer = JSON.parse(Buffer.concat(chunks).toString('utf8')) as KeaAnswer | KeaAnswer[]
-    return Array.isArray(answer) ? (answer[0] as KeaAnswer) : answer
+    return Buffer.concat(chunks)
   } finally {
     connection.destroy()
   }
+}
+
+export async function keaCommand(socket: string, command: string, args?: unknown): Promise<KeaAnswer> {
+  const request = JSON.stringify(args === undefined ? { command } : { command, arguments: args })
+  return JSON.parse((await exchange(socket, request)).toString('utf8')) as KeaAnswer
+}
+
+/** A command whose numbers and text survive; returns the answer's arguments and throws Kea's words on a failure. */
+export async function keaRaw(socket: string, request: JsonObject): Promise<JsonObject> {
+  const answer = parseKeaJson(await exchange(socket, formatKeaJson(request))) as JsonObject
+  if (answer.result !== 0) throw new Error(`Kea refused ${String(request.command)}: ${String(answer.text)}`)
+  return (answer.arguments ?? {}) as JsonObject
 }
 
 /** Starts both servers and waits until their HA state is steady. */
@@ -212,7 +225,8 @@ async function prepareServer(preparation: Preparation): Promise<KeaServer> {
     KEA_LOG_FILE_DIR: directory,
     KEA_LEGAL_LOG_DIR: directory,
   }
-  const asUser = options.uid === undefined ? [] : ['--reuid', String(options.uid), '--regid', String(options.uid), '--clear-groups']
+  const asUser =
+    options.uid === undefined ? [] : ['--reuid', String(options.uid), '--regid', String(options.uid), '--clear-groups']
   let children: ChildProcess[] = []
 
   async function launch(program: readonly string[]): Promise<ChildProcess> {
@@ -308,7 +322,14 @@ function dhcp4Config({ index, binaries, peers, controls, options, directory, soc
     })),
     ...(isKea2
       ? {}
-      : { 'multi-threading': { 'enable-multi-threading': true, 'http-dedicated-listener': true, 'http-listener-threads': 1, 'http-client-threads': 1 } }),
+      : {
+          'multi-threading': {
+            'enable-multi-threading': true,
+            'http-dedicated-listener': true,
+            'http-listener-threads': 1,
+            'http-client-threads': 1,
+          },
+        }),
   }
   const more = typeof options.dhcp4 === 'function' ? options.dhcp4(index) : (options.dhcp4 ?? {})
   return {
@@ -331,7 +352,10 @@ function dhcp4Config({ index, binaries, peers, controls, options, directory, soc
       },
     ],
     ...(isKea2
-      ? { 'multi-threading': { 'enable-multi-threading': false }, 'control-socket': { 'socket-type': 'unix', 'socket-name': socket } }
+      ? {
+          'multi-threading': { 'enable-multi-threading': false },
+          'control-socket': { 'socket-type': 'unix', 'socket-name': socket },
+        }
       : {
           'control-sockets': [
             { 'socket-type': 'unix', 'socket-name': socket },
@@ -351,7 +375,11 @@ function agentConfig(port: number, socket: string, directory: string): KeaConfig
       'http-port': port,
       'control-sockets': { dhcp4: { 'socket-type': 'unix', 'socket-name': socket } },
       loggers: [
-        { name: 'kea-ctrl-agent', severity: 'INFO', output_options: [{ output: path.join(directory, 'kea-ctrl-agent.log') }] },
+        {
+          name: 'kea-ctrl-agent',
+          severity: 'INFO',
+          output_options: [{ output: path.join(directory, 'kea-ctrl-agent.log') }],
+        },
       ],
     },
   }

@@ -151,6 +151,8 @@ export async function openKea(options: KeaOptions): Promise<DhcpDriver> {
     } catch (error) {
       isUncertain = error instanceof DriverError && error.code !== 'unreachable'
       throw error
+    } finally {
+      tracker.forgetLoad()
     }
   }
 

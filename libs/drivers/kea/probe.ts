@@ -1,6 +1,7 @@
-// The cheap look: status-get. Kea says how many whole seconds ago it started and took its
-// configuration; both moments are known only to a second, so each look narrows an interval, and a
-// look that does not fit into it means that it happened again.
+// The cheap look: status-get. `uptime` and `reload` are differences between whole seconds of Kea's
+// clock, so each look tells the second in which Kea started or took its configuration, but not how
+// that second lies in our time: each look narrows an interval for its beginning, and a look that
+// does not fit into it means that it happened again.
 
 import type { JsonObject } from '#dhcp/json.ts'
 import { startOf } from './process.ts'
@@ -8,6 +9,7 @@ import { startOf } from './process.ts'
 /** When a look was taken: the command was sent and answered at these moments. Milliseconds of a monotonic clock. */
 export type LookTime = { readonly sentAt: number; readonly answeredAt: number }
 
+/** The beginning of a second of Kea's clock, in ours. */
 type Moment = { readonly earliest: number; readonly latest: number; readonly name: string }
 
 /** Room for two clocks that do not run alike, and for Kea's rounding. Milliseconds. */
@@ -16,14 +18,19 @@ const TOLERANCE_MS = 20
 export type Identity = { readonly instance: string; readonly token: string }
 
 /**
- * Gives a server's process and its configuration names that stay the same as long as they do.
- * Kea's own counters jitter by a second, so a reload within the second of the one before is seen a
- * second later: look again after 2 s.
+ * Gives a server's process and its configuration names that stay the same as long as they do, and do
+ * not jitter with Kea's seconds. Two configurations within one second cannot be told apart, so the
+ * token changes once more when that second is over: who reads at each change has then seen the last.
  */
 export class LoadTracker {
   private pid: number | undefined
   private started: Moment | undefined
   private loaded: Moment | undefined
+
+  /** We gave it a configuration ourselves: whatever the seconds say, this is another one. */
+  forgetLoad(): void {
+    this.loaded = undefined
+  }
 
   async look(status: JsonObject, time: LookTime, isLocal: boolean): Promise<Identity> {
     const pid = Number(status.pid)
@@ -40,7 +47,9 @@ export class LoadTracker {
     this.pid = pid
     this.loaded = narrow(this.loaded, Number(status.reload), time) ?? momentOf(Number(status.reload), time)
     const instance = `${pid}@${this.started.name}`
-    return { instance, token: `${instance}/${this.loaded.name}` }
+    // From 1 on nothing that comes can fall into the same second.
+    const isOver = Number(status.reload) >= 1
+    return { instance, token: `${instance}/${this.loaded.name}${isOver ? '' : '/now'}` }
   }
 }
 
