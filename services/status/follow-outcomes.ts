@@ -29,7 +29,9 @@ export function followOutcomes(options: {
   const state = { caughtUp: false }
   const done = orderedMessages(messaging, {
     stream: STREAMS.outcomes.name,
-    ...(known === undefined ? {} : { fromSequence: known.sequence + 1, streamCreatedAt: known.streamCreatedAt }),
+    fromSequence: (known?.sequence ?? 0) + 1,
+    // An empty view belongs to no stream, so that the first one found is a reset too and gives it its place.
+    streamCreatedAt: known?.streamCreatedAt ?? '',
     onReset: ({ createdAt }) => {
       state.caughtUp = false
       logger.info({ streamCreatedAt: createdAt }, 'rebuilding the view from the ledger')

@@ -127,19 +127,21 @@ function decidedScopes(
   policy: RelationshipPolicy,
   source: ManifestPage,
   target: ManifestPage,
-): readonly Omit<ScopeView, 'scopeId'>[] {
-  return compareScopes(source.rows, target.rows, policy)
-    .scopes.filter((scope) => scope.source !== undefined || scope.target !== undefined)
-    .map((scope) => ({
-      scope: scope.scope,
-      sync: scope.sync,
-      action: scope.decision.kind === 'converged' ? 'none' : scope.decision.kind,
-      code: codeOf(scope.decision),
-      why: whyOf(scope.decision, policy.mode),
-      ...(scope.since === undefined || scope.sync === 'in-sync' ? {} : { since: scope.since }),
-      ...(scope.source === undefined ? {} : { source: scope.source }),
-      ...(scope.target === undefined ? {} : { target: scope.target }),
-    }))
+): { readonly rows: readonly Omit<ScopeView, 'scopeId'>[]; readonly agreed: number } {
+  const compared = compareScopes(source.rows, target.rows, policy).scopes.filter(
+    (scope) => scope.source !== undefined || scope.target !== undefined,
+  )
+  const rows = compared.map((scope) => ({
+    scope: scope.scope,
+    sync: scope.sync,
+    action: scope.decision.kind === 'converged' ? ('none' as const) : scope.decision.kind,
+    code: codeOf(scope.decision),
+    why: whyOf(scope.decision, policy.mode),
+    ...(scope.since === undefined || scope.sync === 'in-sync' ? {} : { since: scope.since }),
+    ...(scope.source === undefined ? {} : { source: scope.source }),
+    ...(scope.target === undefined ? {} : { target: scope.target }),
+  }))
+  return { rows, agreed: compared.filter(({ base, mayAgree }) => base.known && !mayAgree).length }
 }
 
 export function describeRelationship(
@@ -186,10 +188,10 @@ export function describeRelationship(
     (a, b) => Number(b.view.role === 'authoritative') - Number(a.view.role === 'authoritative'),
   )
   const isRead = sides.length === 2 && source?.page !== undefined && target?.page !== undefined
-  const bare = !isRead
-    ? []
+  const { rows: bare, agreed } = !isRead
+    ? { rows: [], agreed: 0 }
     : known.policy === undefined
-      ? observedScopes(sides)
+      ? { rows: observedScopes(sides), agreed: 0 }
       : decidedScopes(known.policy, source.page as ManifestPage, target.page as ManifestPage)
   const ids = scopeIdsOf(bare.map(({ scope }) => scope))
   const scopes = bare.map((scope): ScopeView => ({ ...scope, scopeId: ids.get(scope.scope) ?? scope.scope }))
@@ -216,6 +218,7 @@ export function describeRelationship(
       outOfSync: count('out-of-sync'),
       conflict: count('conflict'),
       total: scopes.length,
+      agreed,
     },
     pending: [...registry.jobs.values()]
       .filter((job) => job.relationship === known.name || job.slot === known.name)

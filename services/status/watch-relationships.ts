@@ -19,6 +19,8 @@ export type RelationshipWatch = {
 }
 
 const DEFAULT_INTERVAL_MS = 5_000
+/** While a relationship is read or agreed on for the first time, which no event tells of. */
+const UNSETTLED_INTERVAL_MS = 500
 /** Changes come in bursts; one look serves them all. */
 const GATHER_MS = 100
 const READ_TIMEOUT_MS = 5_000
@@ -133,7 +135,11 @@ export function watchRelationships(options: {
       isLooking = false
     }
     const took = performance.now() - startedAt
-    const idleMs = Math.max(intervalMs, took * IDLE_FACTOR)
+    const isUnsettled = [...current.values()].some(
+      ({ configured, mode, sync, counts }) =>
+        configured && mode !== 'observe' && (sync === 'unknown' || counts.agreed < counts.total),
+    )
+    const idleMs = Math.max(isUnsettled ? Math.min(UNSETTLED_INTERVAL_MS, intervalMs) : intervalMs, took * IDLE_FACTOR)
     schedule(lookAgain ? Math.max(GATHER_MS, took) : idleMs)
     lookAgain = false
   }

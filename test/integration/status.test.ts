@@ -371,6 +371,18 @@ test('a followed replication tells every change and ends after its final outcome
   assert.equal(statuses.at(-1), 'replicated')
 })
 
+test('after a restart the view goes on where it was', async () => {
+  const rebuilds = () => system.status.output.split('rebuilding the view').length - 1
+  const [before, items] = [rebuilds(), await system.get<ReplicationList>('/v1/replications?limit=500')]
+  await system.status.kill('SIGKILL')
+  await system.publishOutcome(anOutcome('MEANWHILE', 'final', { status: 'replicated', createdAt: at(50) }))
+  await system.restartStatus()
+
+  await replication('MEANWHILE', ({ status }) => status === 'replicated')
+  assert.equal(rebuilds(), before)
+  assert.equal((await system.get<ReplicationList>('/v1/replications?limit=500')).items.length, items.items.length + 1)
+})
+
 test('the view is rebuilt when its file is gone', async () => {
   const before = await system.get<ReplicationList>('/v1/replications?limit=500')
   assert.ok(before.items.length > 5)
