@@ -1,0 +1,89 @@
+// A DHCP server in memory for the unit tests of the gate; the simulated server is another process.
+
+import { contentOf, type ScopeContent } from '#dhcp/fingerprint.ts'
+import type { FailoverState } from '#dhcp/relationship.ts'
+import { parseScopeKey, type Scope, type ScopeKey } from '#dhcp/scope.ts'
+import { type ApplyResult, type DhcpDriver, DriverError, type PersistResult, type Snapshot } from '#drivers/driver.ts'
+
+export function aScope(key: string, lifetime = 3600): Scope {
+  const parsed = parseScopeKey(key)
+  if (parsed === undefined) throw new Error(key)
+  const properties = { 'valid-lifetime': lifetime }
+  return { key: parsed, properties, ranges: [], exclusions: [], reservations: [], options: [], policies: [] }
+}
+
+export class FakeServer {
+  readonly scopes = new Map<ScopeKey, Scope>()
+  readonly unreplicable = new Map<ScopeKey, string>()
+  instance = 'first'
+  state: FailoverState = 'normal'
+  /** Thrown by the next reads while it is set. */
+  failure: DriverError | undefined
+  claimed: Awaited<ReturnType<DhcpDriver['claim']>> = { kind: 'ours' }
+  persistResult: PersistResult = { kind: 'persisted' }
+  /** Called in the place of a write; default: takes it. */
+  onApply: ((take: () => void) => ApplyResult) | undefined
+  readonly applied: (readonly ScopeKey[])[] = []
+  reads = 0
+
+  put(...scopes: readonly Scope[]): void {
+    for (const scope of scopes) this.scopes.set(scope.key, scope)
+  }
+
+  content(key: string): ScopeContent | undefined {
+    const scope = this.scopes.get(key as ScopeKey)
+    return scope === undefined ? undefined : contentOf(scope)
+  }
+
+  private snapshot(): Snapshot {
+    const relationship = {
+      name: 'dhcp1-dhcp2',
+      mode: 'hot-standby' as const,
+      ownName: 'two',
+      partnerName: 'one',
+      state: this.state,
+      nativeState: this.state === 'normal' ? 'hot-standby' : this.state,
+      scopes: 'all' as const,
+    }
+    return {
+      instance: this.instance,
+      readAt: new Date().toISOString(),
+      version: 'Fake 1',
+      scopes: new Map(this.scopes),
+      unreplicable: new Map(this.unreplicable),
+      relationships: [relationship],
+      provides: new Set(['class:KNOWN']),
+      native: null,
+    }
+  }
+
+  driver(): DhcpDriver {
+    return {
+      product: 'simulated',
+      probe: async () => ({ instance: this.instance, token: '', relationships: [] }),
+      read: async () => {
+        this.reads++
+        if (this.failure !== undefined) throw this.failure
+        return this.snapshot()
+      },
+      close: async () => {},
+      claim: async () => this.claimed,
+      apply: async (_from, writes) => {
+        this.applied.push(writes.map(({ scope }) => scope))
+        const take = () => {
+          for (const { scope, wanted } of writes) {
+            if (wanted === undefined) this.scopes.delete(scope)
+            else this.scopes.set(scope, wanted)
+          }
+        }
+        if (this.onApply !== undefined) return this.onApply(take)
+        take()
+        return { kind: 'applied', changed: true }
+      },
+      persist: async () => this.persistResult,
+    }
+  }
+}
+
+export const noAnswer = new DriverError('timed-out', 'no answer in 5 s')
+export const noConnection = new DriverError('unreachable', 'connection refused')

@@ -1,0 +1,431 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import type { RelationshipPolicy } from '#contracts/configuration.ts'
+import type { GateAnswer, GateRequests, GateResponses, ManifestPage, ManifestRow } from '#contracts/gate.ts'
+import { matchRelationships } from '#contracts/relationships.ts'
+import { MAX_MESSAGE_BYTES } from '#contracts/streams.ts'
+import { contentOf, type ScopeContent } from '#dhcp/fingerprint.ts'
+import type { Scope } from '#dhcp/scope.ts'
+import { aScope, FakeServer, noAnswer, noConnection } from './fake-driver.ts'
+import { createGate, type Gate } from './gate.ts'
+import { openJournal } from './journal.ts'
+
+const A = '10.0.1.0/24'
+const B = '10.0.2.0/24'
+const relationship = 'dhcp1-dhcp2'
+const never = new AbortController().signal
+
+const policy: RelationshipPolicy = {
+  name: relationship,
+  servers: ['dhcp1', 'dhcp2'],
+  authority: 'dhcp1',
+  mode: 'automatic',
+  quietPeriodMs: 0,
+  onForeignEdit: 'hold',
+  onConflict: 'hold',
+  prune: 'ask',
+  onAuthorityLoss: 'hold',
+  limits: { maxDeleteRatio: 1, maxUpdateRatio: 1, minObjects: 10, maxScopesRatio: 1, maxScopeDeletes: 1 },
+}
+
+/** Gates over one server and one journal file; each `start` is a new process as far as they know. */
+function setUp(context: TestContext, server = 'dhcp2', exclusive = false) {
+  const directory = mkdtempSync(join(tmpdir(), 'gate-'))
+  const dhcp = new FakeServer()
+  const logger = { info() {}, warn() {}, error() {} }
+  let journal = openJournal(join(directory, 'journal.sqlite'))
+  context.after(() => {
+    journal.close()
+    rmSync(directory, { recursive: true })
+  })
+  const start = (): Gate => {
+    journal.close()
+    journal = openJournal(join(directory, 'journal.sqlite'))
+    const gate = createGate({
+      server,
+      driver: dhcp.driver(),
+      journal,
+      installation: 'test',
+      exclusive,
+      logger,
+      relationships: () => matchRelationships(server, [policy], gate.latest()?.relationships ?? []),
+    })
+    return gate
+  }
+  return { dhcp, start, journal: () => journal }
+}
+
+async function ok<K extends keyof GateRequests>(
+  gate: Gate,
+  op: K,
+  request: GateRequests[K],
+): Promise<GateResponses[K]> {
+  const answer = (await gate.handle(op, request)) as GateAnswer<GateResponses[K]>
+  if ('error' in answer) throw new Error(`${answer.error.code}: ${answer.error.message}`)
+  return answer.ok
+}
+
+async function codeOf<K extends keyof GateRequests>(gate: Gate, op: K, request: GateRequests[K]): Promise<string> {
+  const answer = await gate.handle(op, request)
+  return 'error' in answer ? answer.error.code : 'ok'
+}
+
+const prepared = (gate: Gate, epoch = 1) => ok(gate, 'prepare', { relationship, side: 'dhcp1', epoch, job: 'j' })
+
+type Change = { readonly scope: string; readonly from?: ScopeContent | undefined; readonly to?: Scope }
+
+function commitRequest(ticket: string, changes: readonly Change[], job = 'job'): GateRequests['commit'] {
+  const scopes = changes.map(({ scope, from, to }) => ({
+    scope,
+    ...(from === undefined ? {} : { expected: from.fingerprint }),
+    ...(to === undefined ? {} : { wanted: contentOf(to).fingerprint }),
+  }))
+  return { relationship, side: 'dhcp1', epoch: 1, ticket, job, scopes }
+}
+
+async function stageAll(gate: Gate, ticket: string, changes: readonly Change[]): Promise<void> {
+  const contents = changes.flatMap(({ scope, to }) => (to === undefined ? [] : [{ scope, ...contentOf(to) }]))
+  await ok(gate, 'stage', { relationship, ticket, contents })
+}
+
+/** Prepare, stage and commit in one go. */
+async function write(gate: Gate, changes: readonly Change[], job = 'job') {
+  const { ticket } = await prepared(gate)
+  await stageAll(gate, ticket, changes)
+  return await ok(gate, 'commit', commitRequest(ticket, changes, job))
+}
+
+async function rowOf(gate: Gate, scope: string): Promise<ManifestRow | undefined> {
+  const page = await ok(gate, 'manifest', { relationship, fresh: true })
+  return page.rows.find((row) => row.scope === scope)
+}
+
+test('a change goes through prepare, stage and commit; the journal answers for it afterwards', async (context) => {
+  const { dhcp, start } = setUp(context)
+  dhcp.put(aScope(A), aScope(B))
+  const before = dhcp.content(A)
+  const gate = start()
+
+  const answer = await write(gate, [{ scope: A, from: before, to: aScope(A, 7200) }])
+
+  assert.deepEqual(answer.results, [{ scope: A, result: 'written', persisted: true, baseEpoch: 1, baseSerial: 1 }])
+  assert.deepEqual([...new Set(answer.stages.map(({ name }) => name))].sort(), [
+    'journal',
+    'persist',
+    'read',
+    'read-back',
+    'write',
+  ])
+  assert.deepEqual(dhcp.scopes.get(aScope(A).key)?.properties, { 'valid-lifetime': 7200 })
+  const again = start()
+  assert.deepEqual((await ok(again, 'result', { relationship, job: 'job' })).results, answer.results)
+  const preImage = await ok(again, 'preimage', { relationship, job: 'job', scope: A })
+  assert.deepEqual([preImage.content, preImage.wanted], [before, dhcp.content(A)?.fingerprint])
+  const base = await ok(again, 'read', { relationship, scopes: [A, B], of: 'base', fresh: false })
+  assert.deepEqual(base.contents, [{ scope: A, content: dhcp.content(A) }, { scope: B }])
+  const row = await rowOf(again, A)
+  assert.deepEqual([row?.base, row?.baseEpoch, row?.baseSerial], [row?.live, 1, 1])
+  assert.equal(await codeOf(again, 'result', { relationship, job: 'other' }), 'unknown-job')
+})
+
+test('creating and deleting a scope', async (context) => {
+  const { dhcp, start } = setUp(context)
+  const gate = start()
+  await write(gate, [{ scope: A, to: aScope(A) }], 'create')
+  assert.ok(dhcp.content(A))
+  await write(gate, [{ scope: A, from: dhcp.content(A) }], 'delete')
+  assert.equal(dhcp.content(A), undefined)
+  const row = await rowOf(gate, A)
+  assert.deepEqual([row?.live, row?.base, row?.baseSerial], [undefined, undefined, 2])
+})
+
+test('a write without an answer is uncertain until the server was read; the job then has its result', async (context) => {
+  const { dhcp, start } = setUp(context)
+  dhcp.put(aScope(A))
+  const gate = start()
+  const change = { scope: A, from: dhcp.content(A), to: aScope(A, 7200) }
+  const { ticket } = await prepared(gate)
+  await stageAll(gate, ticket, [change])
+  dhcp.onApply = (take) => {
+    take()
+    dhcp.failure = noConnection
+    throw noAnswer
+  }
+  assert.equal(await codeOf(gate, 'commit', commitRequest(ticket, [change])), 'uncertain')
+  assert.equal(await codeOf(gate, 'prepare', { relationship, side: 'dhcp1', epoch: 1, job: 'j' }), 'uncertain')
+  assert.equal(await codeOf(gate, 'result', { relationship, job: 'job' }), 'uncertain')
+  await assert.rejects(gate.recover(never), { code: 'unreachable' })
+
+  dhcp.failure = undefined
+  await gate.recover(never)
+
+  assert.equal((await ok(gate, 'result', { relationship, job: 'job' })).results[0]?.result, 'written')
+  assert.equal(dhcp.applied.length, 1)
+})
+
+for (const [name, live, result] of [
+  ['nothing had reached the server', aScope(A, 3600), 'target-changed'],
+  ['everything had', aScope(A, 7200), 'written'],
+  ['somebody edited it meanwhile', aScope(A, 1), 'held'],
+] as const) {
+  test(`the next process ends what the last one began: ${name}`, async (context) => {
+    const { dhcp, start, journal } = setUp(context)
+    dhcp.put(aScope(A))
+    const [before, wanted] = [contentOf(aScope(A)), contentOf(aScope(A, 7200))]
+    start()
+    const texts = new Map<string, string>([before, wanted].map(({ fingerprint, text }) => [fingerprint, text]))
+    const intents = [{ scope: A, preImage: before.fingerprint, wanted: wanted.fingerprint }]
+    journal().begin({ job: 'job', relationship, epoch: 1, intents, settled: [] }, texts, '2026-01-01T00:00:00Z')
+    dhcp.put(live)
+
+    const gate = start()
+    await gate.recover(never)
+
+    assert.equal((await ok(gate, 'result', { relationship, job: 'job' })).results[0]?.result, result)
+    assert.deepEqual(dhcp.scopes.get(live.key), live)
+    assert.equal((await rowOf(gate, A))?.dirty, result === 'held' ? true : undefined)
+  })
+}
+
+test('half a write is put back', async (context) => {
+  const { dhcp, start, journal } = setUp(context)
+  const scope = (lifetime: number, name: string): Scope => ({
+    ...aScope(A, lifetime),
+    properties: { 'valid-lifetime': lifetime, name },
+  })
+  const [before, wanted] = [contentOf(scope(1, 'old')), contentOf(scope(2, 'new'))]
+  start()
+  const texts = new Map<string, string>([before, wanted].map(({ fingerprint, text }) => [fingerprint, text]))
+  const intents = [{ scope: A, preImage: before.fingerprint, wanted: wanted.fingerprint }]
+  journal().begin({ job: 'job', relationship, epoch: 1, intents, settled: [] }, texts, '2026-01-01T00:00:00Z')
+  dhcp.put(scope(2, 'old'))
+  await start().recover(never)
+  assert.deepEqual(dhcp.content(A), before)
+})
+
+test('an installation that may not write is told why and what to do', async (context) => {
+  const { dhcp, start } = setUp(context)
+  const gate = start()
+  for (const claimed of [{ kind: 'foreign', owner: 'other' }, { kind: 'unsupported' }] as const) {
+    dhcp.claimed = claimed
+    assert.equal(
+      await codeOf(gate, 'prepare', { relationship, side: 'dhcp1', epoch: 1, job: 'j' }),
+      'foreign-installation',
+    )
+  }
+})
+
+test('exclusive: true allows writing where no mark can be left, but not over a foreign one', async (context) => {
+  const { dhcp, start } = setUp(context, 'dhcp2', true)
+  const gate = start()
+  dhcp.claimed = { kind: 'unsupported' }
+  await prepared(gate)
+  dhcp.claimed = { kind: 'foreign', owner: 'other' }
+  assert.equal(
+    await codeOf(gate, 'prepare', { relationship, side: 'dhcp1', epoch: 1, job: 'j' }),
+    'foreign-installation',
+  )
+})
+
+test('what does not fit is refused with its code', async (context) => {
+  const { dhcp, start } = setUp(context)
+  dhcp.put(aScope(A))
+  const gate = start()
+  const from = dhcp.content(A)
+  const { ticket } = await prepared(gate)
+  const wanted = contentOf(aScope(A, 9))
+  const stage = (scope: string, text: string) =>
+    codeOf(gate, 'stage', { relationship, ticket, contents: [{ scope, fingerprint: wanted.fingerprint, text }] })
+  assert.equal(await stage(A, `${wanted.text} `), 'bad-content')
+  assert.equal(await stage(B, wanted.text), 'bad-content')
+  assert.equal(
+    await codeOf(gate, 'commit', commitRequest(ticket, [{ scope: A, from, to: aScope(A, 9) }])),
+    'bad-content',
+  )
+  assert.equal(await codeOf(gate, 'commit', commitRequest(ticket, [{ scope: '10.0.1.7/24' }])), 'malformed')
+  assert.equal(await codeOf(gate, 'commit', commitRequest(ticket, [{ scope: A }, { scope: A }])), 'malformed')
+  assert.equal(
+    await codeOf(gate, 'prepare', { relationship: 'nope', side: 'dhcp1', epoch: 1, job: 'j' }),
+    'unknown-relationship',
+  )
+  assert.equal(await codeOf(gate, 'prepare', { relationship, side: 'dhcp9', epoch: 1, job: 'j' }), 'malformed')
+  dhcp.state = 'partner-down'
+  await stageAll(gate, ticket, [{ scope: A, to: aScope(A, 9) }])
+  assert.equal(
+    await codeOf(gate, 'commit', commitRequest(ticket, [{ scope: A, from, to: aScope(A, 9) }])),
+    'not-normal',
+  )
+  assert.equal(await codeOf(gate, 'prepare', { relationship, side: 'dhcp2', epoch: 2, job: 'j' }), 'authoritative-side')
+  assert.equal(dhcp.applied.length, 0)
+})
+
+test('a server that cannot be read is unreachable, never empty', async (context) => {
+  const { dhcp, start } = setUp(context)
+  dhcp.put(aScope(A))
+  dhcp.failure = noConnection
+  const gate = start()
+  assert.equal(await codeOf(gate, 'manifest', { relationship, fresh: false }), 'unreachable')
+  assert.equal(await codeOf(gate, 'prepare', { relationship, side: 'dhcp1', epoch: 1, job: 'j' }), 'unreachable')
+  await assert.rejects(gate.observe(never), noConnection)
+})
+
+test('the epoch of a fence outlives the process', async (context) => {
+  const { start } = setUp(context)
+  await ok(start(), 'fence', { relationship, side: 'dhcp1', epoch: 4 })
+  const gate = start()
+  assert.equal(await codeOf(gate, 'prepare', { relationship, side: 'dhcp1', epoch: 3, job: 'j' }), 'stale-epoch')
+  assert.deepEqual((await ok(gate, 'manifest', { relationship, fresh: true })).authority, { side: 'dhcp1', epoch: 4 })
+})
+
+test('running but not persisted is said, kept in mind, and tried again', async (context) => {
+  const { dhcp, start } = setUp(context)
+  dhcp.persistResult = { kind: 'not-persisted', code: 'read-only', message: 'the file is read-only' }
+  const gate = start()
+  const answer = await write(gate, [{ scope: A, to: aScope(A) }])
+  assert.deepEqual([answer.results[0]?.persisted, answer.persistMessage], [false, 'the file is read-only'])
+  assert.equal(await gate.retryPersist(never), false)
+  dhcp.persistResult = { kind: 'persisted' }
+  assert.equal(await start().retryPersist(never), true)
+})
+
+test('the source repeats the base with the serial of the target', async (context) => {
+  const { dhcp, start } = setUp(context, 'dhcp1')
+  dhcp.put(aScope(A), aScope(B))
+  const gate = start()
+  const scopes = [
+    { scope: A, fingerprint: contentOf(aScope(A)).fingerprint, serial: 5 },
+    { scope: B, fingerprint: contentOf(aScope(B, 1)).fingerprint, serial: 5 },
+  ]
+  assert.deepEqual(await ok(gate, 'agree', { relationship, side: 'dhcp1', epoch: 2, scopes }), {
+    agreed: [A],
+    serial: 5,
+  })
+  const row = await rowOf(gate, A)
+  assert.deepEqual([row?.base, row?.baseEpoch, row?.baseSerial], [row?.live, 2, 5])
+})
+
+test('an earlier content is regressed after a restart, and an ordinary change without one', async (context) => {
+  const { dhcp, start } = setUp(context)
+  const gate = start()
+  await write(gate, [{ scope: A, to: aScope(A, 1) }], 'one')
+  await write(gate, [{ scope: A, from: dhcp.content(A), to: aScope(A, 2) }], 'two')
+  dhcp.put(aScope(A, 1))
+  assert.equal((await rowOf(gate, A))?.regressed, undefined)
+  dhcp.put(aScope(A, 2))
+  await gate.observe(never)
+  dhcp.put(aScope(A, 1))
+  dhcp.instance = 'second'
+  assert.equal((await rowOf(gate, A))?.regressed, true)
+})
+
+test('a scope that is gone after a restart, since its creation was lost, is regressed too', async (context) => {
+  const { dhcp, start } = setUp(context)
+  const gate = start()
+  await write(gate, [{ scope: A, to: aScope(A) }])
+  dhcp.scopes.clear()
+  dhcp.instance = 'second'
+  const row = await rowOf(gate, A)
+  assert.deepEqual([row?.live, row?.regressed], [undefined, true])
+})
+
+test('a change while the server serves alone is marked until both sides agree on it', async (context) => {
+  const { dhcp, start } = setUp(context)
+  dhcp.put(aScope(A))
+  const gate = start()
+  await gate.observe(never)
+  dhcp.state = 'partner-down'
+  dhcp.put(aScope(A, 2))
+  await gate.observe(never)
+  dhcp.state = 'normal'
+  assert.equal((await rowOf(gate, A))?.changedAlone, true)
+  const scopes = [{ scope: A, fingerprint: contentOf(aScope(A, 2)).fingerprint }]
+  await ok(gate, 'agree', { relationship, epoch: 1, scopes })
+  assert.equal((await rowOf(gate, A))?.changedAlone, undefined)
+})
+
+test('the first contact publishes nothing; later changes are pending until published, over restarts too', async (context) => {
+  const { dhcp, start } = setUp(context)
+  dhcp.put(aScope(A), aScope(B))
+  await start().observe(never)
+  assert.deepEqual(start().unpublished(), [])
+
+  // While no watcher runs: one scope changes, one goes, one comes.
+  dhcp.put(aScope(A, 2), aScope('10.0.3.0/24'))
+  dhcp.scopes.delete(aScope(B).key)
+  await start().observe(never)
+  const gate = start()
+  const pending = gate.unpublished()
+  assert.deepEqual(
+    pending.map(({ scope, change }) => [scope, change]),
+    [
+      [A, 'changed'],
+      [B, 'deleted'],
+      ['10.0.3.0/24', 'created'],
+    ],
+  )
+  for (const change of pending) gate.published(change)
+  assert.deepEqual(start().unpublished(), [])
+})
+
+test('a change that is seen while an earlier one is being published stays pending', async (context) => {
+  const { dhcp, start } = setUp(context)
+  dhcp.put(aScope(A))
+  const gate = start()
+  await gate.observe(never)
+  dhcp.put(aScope(A, 2))
+  await gate.observe(never)
+  const [first] = gate.unpublished()
+  dhcp.put(aScope(A, 3))
+  await gate.observe(never)
+  assert.ok(first)
+  gate.published(first)
+  assert.deepEqual(
+    gate.unpublished().map(({ previousFingerprint }) => previousFingerprint),
+    [first.fingerprint],
+  )
+})
+
+test('a manifest of ten thousand scopes comes in pages of one revision that fit a message', async (context) => {
+  const { dhcp, start } = setUp(context)
+  for (let index = 0; index < 10_000; index++) dhcp.put(aScope(`10.${index >> 8}.${index & 255}.0/24`))
+  const gate = start()
+  let page: ManifestPage = await ok(gate, 'manifest', { relationship, fresh: true })
+  const { revision } = page
+  const scopes = new Set(page.rows.map((row) => row.scope))
+  let pages = 1
+  while (page.next !== undefined) {
+    dhcp.put(aScope('10.0.0.0/24', pages))
+    await gate.observe(never)
+    page = await ok(gate, 'manifest', { relationship, fresh: false, cursor: page.next })
+    assert.equal(page.revision, revision)
+    assert.ok(Buffer.byteLength(JSON.stringify(page)) < MAX_MESSAGE_BYTES)
+    for (const row of page.rows) scopes.add(row.scope)
+    pages++
+  }
+  assert.equal(scopes.size, 10_000)
+  assert.ok(pages > 1)
+})
+
+test('contents come in pages that fit a message', async (context) => {
+  const { dhcp, start } = setUp(context)
+  const scopes = Array.from({ length: 40 }, (_, index) => `10.0.${index}.0/24`)
+  for (const key of scopes) dhcp.put({ ...aScope(key), properties: { comment: '"'.repeat(20_000) } })
+  const gate = start()
+  const found = new Set<string>()
+  for (let cursor: string | undefined = '0'; cursor !== undefined; ) {
+    const page: GateResponses['read'] = await ok(gate, 'read', {
+      relationship,
+      scopes,
+      of: 'live',
+      fresh: false,
+      cursor,
+    })
+    assert.ok(Buffer.byteLength(JSON.stringify(page)) < MAX_MESSAGE_BYTES)
+    for (const { scope, content } of page.contents) if (content !== undefined) found.add(scope)
+    cursor = page.next
+  }
+  assert.equal(found.size, scopes.length)
+})
