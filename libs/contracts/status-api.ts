@@ -132,6 +132,9 @@ const relationshipMembers = {
     outOfSync: Type.Integer(),
     conflict: Type.Integer(),
     total: Type.Integer(),
+    agreed: Type.Integer({
+      description: 'Scopes whose common content both gates have as their base; 0 where it is only observed',
+    }),
   }),
   pending: Type.Array(PendingJobView),
   differences: Type.Array(ScopeView, { description: 'Scopes that are not in sync; the first 50' }),

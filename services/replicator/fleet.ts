@@ -50,19 +50,25 @@ export function createFleet(options: FleetOptions) {
     return configuration.relationships.find(({ name }) => name === relationship)
   }
 
-  async function watch(): Promise<void> {
-    await gates.watch(
-      undefined,
-      (entry) => {
-        if (!('value' in entry)) return
-        try {
-          noteGate(JSON.parse(entry.value) as RegisteredGate)
-        } catch (error) {
-          logger.error({ err: error, key: entry.key }, 'registry entry is not readable')
-        }
-      },
-      signal,
-    )
+  /** Follows the registry; resolves when everything that is registered now is known. */
+  function watch(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      gates
+        .watch(
+          undefined,
+          (entry) => {
+            if (!('value' in entry)) return
+            try {
+              noteGate(JSON.parse(entry.value) as RegisteredGate)
+            } catch (error) {
+              logger.error({ err: error, key: entry.key }, 'registry entry is not readable')
+            }
+          },
+          signal,
+          resolve,
+        )
+        .then(resolve, reject)
+    })
   }
 
   async function readAuthority(relationship: string): Promise<Authority | undefined> {

@@ -69,6 +69,8 @@ export type Live = {
   /** The ledger has something new of a job. */
   outcome(job: string, parent: string | undefined): void
   relationshipsChanged(): void
+  /** Looks whether the service became ready, or is no longer. */
+  checkReadiness(): void
   /** The ledger is another one. */
   reset(): void
   closeAll(): void
@@ -77,10 +79,13 @@ export type Live = {
 export function createLive(options: {
   readonly projection: Projection
   readonly relationships: () => ReadonlyMap<string, RelationshipDetail>
+  /** What the service lacks to be ready; shown in the console. */
+  readonly missing: () => readonly string[]
 }): Live {
   const { projection } = options
   const connections = new Set<SseConnection>()
   const jobListeners = new Map<string, Set<() => void>>()
+  let told: readonly string[] = []
   const here = () => eventId(projection.position())
   const relationships = () => [...options.relationships().values()].map(summaryOf)
   const snapshot = (): LiveSnapshot => ({
@@ -108,6 +113,7 @@ export function createLive(options: {
         for (const entry of entries) connection.send('replication', replicationOf(entry))
         connection.send('relationships', relationships(), here())
       }
+      connection.send('readiness', { missing: options.missing() })
       connections.add(connection)
       connection.onClose(() => connections.delete(connection))
     },
@@ -130,6 +136,12 @@ export function createLive(options: {
       for (const name of [job, parent]) {
         if (name !== undefined) for (const listener of [...(jobListeners.get(name) ?? [])]) listener()
       }
+    },
+    checkReadiness() {
+      const missing = options.missing()
+      if (missing.join() === told.join()) return
+      told = missing
+      for (const connection of connections) connection.send('readiness', { missing })
     },
     relationshipsChanged() {
       if (connections.size === 0) return

@@ -35,6 +35,9 @@ const TWINSCOPE_TOKEN: Setting<string> = {
 const logger = createLogger({ service: 'status' })
 const stopping = shutdownSignal(logger)
 
+/** Milliseconds between two looks whether the service is ready; consoles are told when that changes. */
+const READINESS_EVERY_MS = 1_000
+
 type Connected = {
   readonly messaging: Messaging
   readonly gates: GateClient
@@ -89,7 +92,13 @@ async function main(): Promise<void> {
     },
     pending: async (job) => await nats?.requests.pending(job),
   }
-  const live = createLive({ projection, relationships: () => relationships.current })
+  const isConnected = () => nats?.messaging.connected ?? false
+  const missing = () => [
+    ...(isConnected() ? [] : ['NATS is not connected']),
+    ...(nats?.outcomes.caughtUp ? [] : ['the view has not caught up with the ledger']),
+    ...(relationships.looked ? [] : ['the relationships have not been looked at']),
+  ]
+  const live = createLive({ projection, relationships: () => relationships.current, missing })
   const relationships = watchRelationships({
     configuration,
     registry,
@@ -97,7 +106,6 @@ async function main(): Promise<void> {
     logger,
     onChange: () => live.relationshipsChanged(),
   })
-  const isConnected = () => nats?.messaging.connected ?? false
 
   async function connect(): Promise<Connected> {
     const { NATS_URL: url, TWINSCOPE_NATS_REPLICAS: replicas } = settings
@@ -128,23 +136,21 @@ async function main(): Promise<void> {
     requests,
     live,
     isConnected,
-    missing: () => [
-      ...(isConnected() ? [] : ['NATS is not connected']),
-      ...(nats?.outcomes.caughtUp ? [] : ['the view has not caught up with the ledger']),
-      ...(relationships.looked ? [] : ['the relationships have not been looked at']),
-    ],
+    missing,
     telemetry,
     logger,
     ...(settings.TWINSCOPE_TOKEN === '' ? {} : { token: settings.TWINSCOPE_TOKEN }),
   })
   const address = await app.listen({ host: settings.TWINSCOPE_HTTP_HOST, port: settings.TWINSCOPE_HTTP_PORT })
   logger.info({ address }, 'listening')
+  const readinessTimer = setInterval(() => live.checkReadiness(), READINESS_EVERY_MS)
   nats = await connect()
   relationships.refreshSoon()
   const changesFollowed = followChanges(nats.messaging, () => relationships.refreshSoon())
   logger.info({ address }, 'ready')
 
   if (!stopping.aborted) await once(stopping, 'abort')
+  clearInterval(readinessTimer)
   live.closeAll()
   relationships.stop()
   await app.close()

@@ -1,24 +1,38 @@
-// The console: three files without a build step, read once at start.
+// The console: a few files without a build step, read once at start.
 
 import { readFileSync } from 'node:fs'
+import { extname } from 'node:path'
 import type { App } from '#status/app.ts'
 
 /** Nothing from elsewhere, nothing inline, no frames, no forms. */
 export const CONTENT_SECURITY_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+const TYPES = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+} as const
+
 const FILES = [
-  { url: '/', file: 'index.html', type: 'text/html; charset=utf-8', summary: 'The console' },
-  { url: '/console.js', file: 'console.js', type: 'text/javascript; charset=utf-8', summary: 'Its script' },
-  { url: '/console.css', file: 'console.css', type: 'text/css; charset=utf-8', summary: 'Its style' },
-  { url: '/icon.svg', file: 'icon.svg', type: 'image/svg+xml', summary: 'Its icon' },
+  'index.html',
+  'console.js',
+  'dom.js',
+  'relationships.js',
+  'replications.js',
+  'details.js',
+  'console.css',
+  'icon.svg',
 ] as const
 
 export function consoleRoutes(app: App): void {
-  for (const { url, file, type, summary } of FILES) {
+  for (const file of FILES) {
     const body = readFileSync(new URL(`../console/${file}`, import.meta.url))
-    app.get(url, { schema: { summary } }, (_request, reply) => {
-      reply.type(type).header('content-security-policy', CONTENT_SECURITY_POLICY).header('cache-control', 'no-cache')
+    const url = file === 'index.html' ? '/' : `/${file}`
+    app.get(url, { schema: { summary: `The console: ${file}` } }, (_request, reply) => {
+      reply.type(TYPES[extname(file) as keyof typeof TYPES])
+      reply.header('content-security-policy', CONTENT_SECURITY_POLICY).header('cache-control', 'no-cache')
       return reply.send(body)
     })
   }

@@ -1,0 +1,207 @@
+// The relationship cards.
+
+import { h, pill, plural, replaceContent, shortName, time } from './dom.js'
+
+const SHOWN_DIFFERENCES = 5
+
+/** What a waiting job waits for, in words. */
+const REASONS = {
+  'quiet-period': 'waiting for the quiet period',
+  'partner-not-normal': 'waiting for a normal failover state',
+  'source-not-steady': 'waiting until the source is steady',
+  unreachable: 'waiting for a server that cannot be reached',
+  uncertain: 'waiting until an unanswered write was looked at',
+  'lock-held': 'another replicator works on it',
+  children: 'waiting for its relationships',
+}
+
+function partner(view) {
+  return h(
+    'div',
+    { class: 'partner', 'data-reachable': String(view.reachable) },
+    h('p', { class: 'partner-name', title: view.server }, shortName(view.server)),
+    h(
+      'p',
+      { class: 'role', 'data-role': view.role },
+      view.role === 'authoritative' ? 'authoritative side' : view.role === 'partner' ? 'partner' : 'side not known',
+    ),
+    h(
+      'p',
+      { class: 'partner-state' },
+      pill(
+        view.reachable ? view.failoverState : 'unreachable',
+        view.nativeState && `the server says ${view.nativeState}`,
+      ),
+    ),
+    h('p', { class: 'muted small' }, view.version ?? view.product ?? 'not seen yet'),
+  )
+}
+
+function syncBar({ counts }) {
+  const bar = h('div', { class: 'bar', 'aria-hidden': 'true' })
+  for (const [kind, count] of [
+    ['in-sync', counts.inSync],
+    ['out-of-sync', counts.outOfSync],
+    ['conflict', counts.conflict],
+  ]) {
+    if (count === 0) continue
+    const part = h('span', { 'data-state': kind })
+    part.style.flexGrow = String(count)
+    bar.append(part)
+  }
+  return bar
+}
+
+function countsText({ sync, counts }) {
+  if (sync === 'unknown') return 'The state of the scopes is not known'
+  if (counts.total === 0) return 'Neither side has a scope'
+  if (counts.inSync === counts.total)
+    return `${counts.total === 1 ? 'The scope is' : `All ${counts.total} scopes are`} in sync`
+  const parts = [
+    `${counts.inSync} of ${plural(counts.total, 'scope')} in sync`,
+    counts.outOfSync > 0 && `${counts.outOfSync} out of sync`,
+    counts.conflict > 0 && `${counts.conflict} in conflict`,
+  ]
+  return parts.filter(Boolean).join(' · ')
+}
+
+function difference(scope) {
+  return h(
+    'li',
+    {},
+    h('code', {}, scope.scopeId),
+    h('span', { class: 'why' }, scope.why),
+    scope.since === undefined ? undefined : h('span', { class: 'muted small' }, time(scope.since)),
+  )
+}
+
+function pendingJob(job) {
+  const text = job.running ? 'running now' : (REASONS[job.reason] ?? 'waiting for a replicator')
+  return h(
+    'li',
+    {},
+    pill(job.running ? 'running' : 'pending'),
+    h(
+      'span',
+      { class: 'why' },
+      h(
+        'a',
+        { href: `#/replications/${encodeURIComponent(job.job)}`, 'data-key': `job ${job.job}` },
+        job.automatic ? 'Automatic replication' : 'Request',
+      ),
+      `: ${text}`,
+      job.detail === undefined ? undefined : h('span', { class: 'muted' }, ` (${job.detail})`),
+    ),
+  )
+}
+
+function card(relationship) {
+  const { name, differences, counts, pending, partners } = relationship
+  const [left, right] = [...partners].sort(
+    (a, b) => Number(b.role === 'authoritative') - Number(a.role === 'authoritative'),
+  )
+  const open = counts.outOfSync + counts.conflict
+  const hasDirection = left?.role === 'authoritative'
+  return h(
+    'article',
+    { class: 'card relationship', 'data-state': relationship.sync, 'aria-label': `Relationship ${name}` },
+    h(
+      'header',
+      { class: 'card-head' },
+      h(
+        'h2',
+        {},
+        h('a', { href: `#/relationships/${encodeURIComponent(name)}`, 'data-key': `relationship ${name}` }, name),
+      ),
+      pill(relationship.sync),
+    ),
+    h(
+      'p',
+      { class: 'tags' },
+      h(
+        'span',
+        { class: 'tag' },
+        relationship.configured ? `mode: ${relationship.mode}` : 'not configured, only observed',
+      ),
+      relationship.failoverMode === undefined
+        ? undefined
+        : h('span', { class: 'tag' }, relationship.failoverMode.replaceAll('-', ' ')),
+    ),
+    h(
+      'div',
+      { class: 'pair' },
+      left === undefined ? undefined : partner(left),
+      h('span', { class: 'arrow', 'aria-hidden': 'true' }, hasDirection ? '→' : '·'),
+      right === undefined ? undefined : partner(right),
+    ),
+    h('div', { class: 'sync' }, syncBar(relationship), h('p', {}, countsText(relationship))),
+    relationship.reason === undefined
+      ? undefined
+      : h(
+          'p',
+          { class: 'callout', 'data-state': relationship.sync === 'unknown' ? 'unknown' : 'out-of-sync' },
+          relationship.reason,
+        ),
+    pending.length === 0
+      ? undefined
+      : h(
+          'div',
+          { class: 'group' },
+          h('h3', {}, 'Waiting'),
+          h('ul', { class: 'rows' }, pending.slice(0, 5).map(pendingJob)),
+        ),
+    open === 0
+      ? undefined
+      : h(
+          'div',
+          { class: 'group' },
+          h('h3', {}, 'Not in sync'),
+          h('ul', { class: 'rows' }, differences.slice(0, SHOWN_DIFFERENCES).map(difference)),
+          open > SHOWN_DIFFERENCES
+            ? h(
+                'p',
+                { class: 'small' },
+                h(
+                  'a',
+                  { href: `#/relationships/${encodeURIComponent(name)}`, 'data-key': `all ${name}` },
+                  `Show all ${open}`,
+                ),
+              )
+            : undefined,
+        ),
+  )
+}
+
+const URGENCY = { conflict: 0, unknown: 1, 'out-of-sync': 2, 'in-sync': 3 }
+
+export function showRelationships(parent, relationships) {
+  if (relationships.length === 0) {
+    replaceContent(
+      parent,
+      h(
+        'p',
+        { class: 'empty' },
+        'No failover relationship is known. Name servers and relationships in twinscope.yaml, and start a watcher beside each server.',
+      ),
+    )
+    return
+  }
+  // What needs a person comes first.
+  const sorted = [...relationships].sort((a, b) => URGENCY[a.sync] - URGENCY[b.sync] || (a.name < b.name ? -1 : 1))
+  replaceContent(parent, sorted.map(card))
+}
+
+export function headline(relationships) {
+  if (relationships.length === 0) return ''
+  const count = (sync) => relationships.filter((relationship) => relationship.sync === sync).length
+  const bad = [
+    [count('conflict'), 'in conflict'],
+    [count('out-of-sync'), 'out of sync'],
+    [count('unknown'), 'unknown'],
+  ].filter(([number]) => number > 0)
+  if (bad.length === 0)
+    return relationships.length === 1
+      ? 'The relationship is in sync'
+      : `All ${relationships.length} relationships are in sync`
+  return `Of ${plural(relationships.length, 'relationship')}: ${bad.map(([number, word]) => `${number} ${word}`).join(', ')}`
+}
