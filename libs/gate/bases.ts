@@ -31,15 +31,15 @@ export type Bases = {
   ): Agreed
 }
 
-type BasesInTransaction = Bases & {
-  /** To be called inside a transaction. */
+/** The same without transactions of its own and without the contents; the journal adds both. */
+type BaseTables = Omit<Bases, 'agree'> & {
+  agree(relationship: string, epoch: number, writes: readonly BaseWrite[], at: string): Agreed
   set(relationship: string, epoch: number, serial: number, writes: readonly BaseWrite[], at: string): void
   /** Remembers what a write replaced: a server that has it again after a restart has lost the write. */
   replaced(relationship: string, scope: string, fingerprint: string | undefined, at: string): void
 }
 
-/** `agree` runs inside the caller's transaction, which also keeps the contents. */
-export function openBases(database: DatabaseSync): BasesInTransaction {
+export function openBases(database: DatabaseSync): BaseTables {
   const all = database.prepare('SELECT scope, epoch, serial, fingerprint, at FROM base WHERE relationship = ?')
   const one = database.prepare('SELECT epoch, serial, fingerprint FROM base WHERE relationship = ? AND scope = ?')
   const earlier = database.prepare(
@@ -49,7 +49,7 @@ export function openBases(database: DatabaseSync): BasesInTransaction {
   const put = database.prepare('INSERT OR REPLACE INTO base VALUES (?, ?, ?, ?, ?, ?)')
   const remember = database.prepare('INSERT INTO base_history VALUES (?, ?, ?, ?, ?, ?)')
 
-  const set: BasesInTransaction['set'] = (relationship, epoch, serial, writes, at) => {
+  const set: BaseTables['set'] = (relationship, epoch, serial, writes, at) => {
     for (const write of writes) {
       const fingerprint = write.fingerprint ?? null
       const known = one.get(relationship, write.scope)
@@ -84,7 +84,7 @@ export function openBases(database: DatabaseSync): BasesInTransaction {
       if (earlier.get(relationship, scope, fingerprint ?? null) !== undefined) return
       remember.run(relationship, scope, 0, 0, fingerprint ?? null, at)
     },
-    agree(relationship, epoch, writes, _contents, at) {
+    agree(relationship, epoch, writes, at) {
       const next = lastSerial(relationship) + 1
       const numbered = writes.map((write) => {
         const known = one.get(relationship, write.scope)

@@ -25,6 +25,17 @@ export class FakeServer {
   onApply: ((take: () => void) => ApplyResult) | undefined
   readonly applied: (readonly ScopeKey[])[] = []
   reads = 0
+  private isHolding = false
+  private readonly held = Promise.withResolvers<void>()
+
+  /** The next read sees what is there now and gives it only after {@link releaseReads}. */
+  holdNextRead(): void {
+    this.isHolding = true
+  }
+
+  releaseReads(): void {
+    this.held.resolve()
+  }
 
   put(...scopes: readonly Scope[]): void {
     for (const scope of scopes) this.scopes.set(scope.key, scope)
@@ -64,7 +75,12 @@ export class FakeServer {
       read: async () => {
         this.reads++
         if (this.failure !== undefined) throw this.failure
-        return this.snapshot()
+        const snapshot = this.snapshot()
+        if (this.isHolding) {
+          this.isHolding = false
+          await this.held.promise
+        }
+        return snapshot
       },
       close: async () => {},
       claim: async () => this.claimed,

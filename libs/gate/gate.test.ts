@@ -270,6 +270,15 @@ test('a server that cannot be read is unreachable, never empty', async (context)
   assert.equal(await codeOf(gate, 'manifest', { relationship, fresh: false }), 'unreachable')
   assert.equal(await codeOf(gate, 'prepare', { relationship, side: 'dhcp1', epoch: 1, job: 'j' }), 'unreachable')
   await assert.rejects(gate.observe(never), noConnection)
+  dhcp.failure = undefined
+  await gate.observe(never)
+  dhcp.failure = noConnection
+  await assert.rejects(gate.observe(never), noConnection)
+  assert.equal(
+    await codeOf(gate, 'manifest', { relationship, fresh: false }),
+    'unreachable',
+    'an old read is no answer',
+  )
 })
 
 test('the epoch of a fence outlives the process', async (context) => {
@@ -428,4 +437,32 @@ test('contents come in pages that fit a message', async (context) => {
     cursor = page.next
   }
   assert.equal(found.size, scopes.length)
+})
+
+test('a read that was begun before a write and ends after it does not look like a change back', async (context) => {
+  const { dhcp, start } = setUp(context)
+  dhcp.put(aScope(A))
+  const gate = start()
+  await gate.observe(never)
+  const from = dhcp.content(A)
+  dhcp.holdNextRead()
+  const slow = gate.observe(never)
+
+  await write(gate, [{ scope: A, from, to: aScope(A, 7200) }])
+  for (const change of gate.unpublished()) gate.published(change)
+  dhcp.releaseReads()
+  await slow
+
+  assert.deepEqual(gate.unpublished(), [])
+  assert.equal(gate.latest()?.contents.get(aScope(A).key)?.fingerprint, dhcp.content(A)?.fingerprint)
+})
+
+test('a failure that no one foresaw is answered, not waited for', async (context) => {
+  const { dhcp, start } = setUp(context)
+  const gate = start()
+  await gate.observe(never)
+  dhcp.claimed = undefined as never
+  assert.equal(await codeOf(gate, 'prepare', { relationship, side: 'dhcp1', epoch: 1, job: 'j' }), 'internal')
+  dhcp.claimed = { kind: 'ours' }
+  await prepared(gate)
 })

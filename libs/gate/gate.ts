@@ -8,7 +8,7 @@ import type { MatchedRelationship } from '#contracts/relationships.ts'
 import type { GateOperation } from '#contracts/subjects.ts'
 import type { DiscoveredRelationship } from '#dhcp/relationship.ts'
 import type { ScopeKey } from '#dhcp/scope.ts'
-import { type DhcpDriver, DriverError } from '#drivers/driver.ts'
+import { type DhcpDriver, DriverError, type Snapshot } from '#drivers/driver.ts'
 import { createEffects } from './effects.ts'
 import { type Journal, PRE_IMAGE_RETENTION_MS } from './journal.ts'
 import { manifestOf } from './manifest.ts'
@@ -90,9 +90,23 @@ export function createGate(options: GateOptions): Gate {
   let reads = journal.seen.lastRevision()
   const staged = createStaged()
 
+  /** The last read failed: what was read before it is no answer to anybody. */
+  let isUnreadable = false
+  async function readOrFail(signal: AbortSignal): Promise<Snapshot> {
+    try {
+      const snapshot = await driver.read(signal)
+      isUnreadable = false
+      return snapshot
+    } catch (error) {
+      // Given up by the caller says nothing of the server.
+      if (!signal.aborted) isUnreadable = true
+      throw error
+    }
+  }
+
   async function read(signal: AbortSignal): Promise<Observation> {
     const revision = ++reads
-    const observation = observationOf(await driver.read(signal), revision, latest)
+    const observation = observationOf(await readOrFail(signal), revision, latest)
     journal.seen.record(observation)
     if (latest === undefined || latest.revision < revision) latest = observation
     options.onSnapshot?.(observation)
@@ -145,7 +159,7 @@ export function createGate(options: GateOptions): Gate {
     staged,
     matched,
     newTicket,
-    latest: () => latest,
+    latest: () => (isUnreadable ? undefined : latest),
     lastRead: effects.lastRead,
     read: () => read(new AbortController().signal),
     manifest: (relationship, observation) =>
@@ -177,7 +191,8 @@ export function createGate(options: GateOptions): Gate {
     },
     latest: () => latest,
     unpublished() {
-      return [...journal.seen.entries()].flatMap(([scope, seen]) => pendingChange(scope, seen) ?? [])
+      const pending = [...journal.seen.entries()].flatMap(([scope, seen]) => pendingChange(scope, seen) ?? [])
+      return pending.sort((a, b) => (a.scope < b.scope ? -1 : 1))
     },
     published(change) {
       journal.seen.published(change.scope, change.fingerprint)

@@ -59,8 +59,8 @@ export type Journal = {
 /** Runs `work` in one transaction: all of it is durable when it returns, or none of it when it throws. */
 export type Transaction = <T>(work: () => T) => T
 
-/** A fingerprint out of a row: SQL's NULL is an absent scope. */
-export function fingerprintIn<K extends string>(key: K, value: unknown): { readonly [P in K]?: string } {
+/** A text out of a row: SQL's NULL is an absent member. */
+export function textIn<K extends string>(key: K, value: unknown): { readonly [P in K]?: string } {
   return (typeof value === 'string' ? { [key]: value } : {}) as { readonly [P in K]?: string }
 }
 
@@ -100,7 +100,7 @@ export function openJournal(path: string): Journal {
       agree: (relationship, epoch, writes, contents, at) =>
         transaction(() => {
           for (const { fingerprint } of writes) keep(fingerprint, contents)
-          const agreed = bases.agree(relationship, epoch, writes, contents, at)
+          const agreed = bases.agree(relationship, epoch, writes, at)
           for (const scope of agreed.scopes)
             run('DELETE FROM dirty WHERE relationship = ? AND scope = ?', relationship, scope)
           return agreed
@@ -110,10 +110,7 @@ export function openJournal(path: string): Journal {
     authorities() {
       const rows = database.prepare('SELECT relationship, epoch, side FROM authority').all()
       return Object.fromEntries(
-        rows.map((row) => [
-          row.relationship as string,
-          { epoch: row.epoch as number, ...fingerprintIn('side', row.side) },
-        ]),
+        rows.map((row) => [row.relationship as string, { epoch: row.epoch as number, ...textIn('side', row.side) }]),
       )
     },
     storeAuthority(relationship, { epoch, side }, at) {
@@ -133,8 +130,8 @@ export function openJournal(path: string): Journal {
         ...(row.serial_above === null ? {} : { serialAbove: row.serial_above as number }),
         intents: scopes.map((scope) => ({
           scope: scope.scope as string,
-          ...fingerprintIn('preImage', scope.pre_image),
-          ...fingerprintIn('wanted', scope.wanted),
+          ...textIn('preImage', scope.pre_image),
+          ...textIn('wanted', scope.wanted),
         })),
       }
     },
@@ -227,7 +224,7 @@ export function openJournal(path: string): Journal {
           merged.set(result.scope, { ...result, ...base })
         }
       }
-      return { results: [...merged.values()], ...fingerprintIn('persistMessage', rows.at(-1)?.persist_message) }
+      return { results: [...merged.values()], ...textIn('persistMessage', rows.at(-1)?.persist_message) }
     },
     preImage(relationship, job, scope) {
       const row = database
@@ -242,7 +239,7 @@ export function openJournal(path: string): Journal {
         typeof row.text === 'string'
           ? { content: { fingerprint: row.pre_image as ScopeContent['fingerprint'], text: row.text } }
           : {}
-      return { ...content, ...fingerprintIn('wanted', row.wanted), at: row.begun_at as string }
+      return { ...content, ...textIn('wanted', row.wanted), at: row.begun_at as string }
     },
     content(fingerprint) {
       return contentOf.get(fingerprint)?.text as string | undefined
