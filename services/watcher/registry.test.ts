@@ -130,6 +130,8 @@ test('writes nothing while NATS is away', async () => {
   const store = aBucket()
   let connected = false
   const { registry, stop } = aRegistry(store, { isConnected: () => connected })
+  registry.changed()
+  // Were the change tried again and again, no timer would ever fire.
   await sleep(20)
   assert.equal(store.entry, undefined)
   connected = true

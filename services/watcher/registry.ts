@@ -48,7 +48,6 @@ export function keepRegistered(options: RegistryOptions): Registry {
   let wake: (() => void) | undefined
 
   async function write(): Promise<void> {
-    isNew = false
     const value = JSON.stringify({
       ...options.describe(),
       renewedAt: new Date().toISOString(),
@@ -74,6 +73,7 @@ export function keepRegistered(options: RegistryOptions): Registry {
 
   async function run(): Promise<void> {
     while (!signal.aborted && !isTaken) {
+      isNew = false
       if (options.isConnected()) {
         try {
           await write()
