@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import type { Outcome } from '#contracts/messages.ts'
+import type { ReplicationDetail, ReplicationList } from '#contracts/status-api.ts'
 import { isJsonObject, type Json, type JsonObject, parseJson } from '#dhcp/json.ts'
 import { watchAncestors } from './ancestors.ts'
 import { keaCommandOk } from './kea-control.ts'
@@ -40,7 +40,7 @@ type Result = {
   readonly eventToWriteMs: number
   /** From the command until the partner ran it and had it in its file. */
   readonly editToPartnerMs: number
-  readonly outcome: Outcome
+  readonly outcome: ReplicationDetail
 }
 
 function subnetOf(dhcp4: Json | undefined): JsonObject | undefined {
@@ -90,20 +90,23 @@ async function until(what: string, isTrue: () => Promise<boolean>): Promise<numb
   throw new Error(`${what}: not within ${WITHIN_MS / 1000} s`)
 }
 
-async function finalOutcome(system: LocalSystem, sinceMs: number): Promise<Outcome> {
-  let found: Outcome | undefined
+async function ask<T>(system: LocalSystem, path: string): Promise<T> {
+  const response = await fetch(new URL(path, system.console))
+  if (!response.ok) throw new Error(`GET ${path}: ${response.status}`)
+  return (await response.json()) as T
+}
+
+async function finalOutcome(system: LocalSystem, sinceMs: number): Promise<ReplicationDetail> {
+  let job: string | undefined
   await until('the outcome in the ledger', async () => {
-    const response = await fetch(new URL('/v1/replications?limit=20', system.console))
-    if (!response.ok) return false
-    const { items } = (await response.json()) as { readonly items: readonly Outcome[] }
-    found = items.find(
-      ({ kind, at, scopes }) =>
-        kind === 'final' && Date.parse(at) >= sinceMs && scopes?.some(({ scope }) => scope === SCOPE),
-    )
-    return found !== undefined
+    const { items } = await ask<ReplicationList>(system, '/v1/replications?limit=20')
+    job = items.find(
+      ({ finishedAt, scopeIds }) =>
+        finishedAt !== undefined && Date.parse(finishedAt) >= sinceMs && scopeIds.some((id) => SCOPE.startsWith(id)),
+    )?.job
+    return job !== undefined
   })
-  if (found === undefined) throw new Error('no outcome')
-  return found
+  return await ask<ReplicationDetail>(system, `/v1/replications/${job}`)
 }
 
 async function demonstrate(system: LocalSystem): Promise<Result> {
@@ -132,11 +135,10 @@ async function demonstrate(system: LocalSystem): Promise<Result> {
   narrate(noticedAt, 'the watcher noticed, and published ScopeChanged')
   narrate(runsAt, `${second.name} runs it (config-get at its own socket)`)
   narrate(inFileAt, `${second.name} has it in its file, ${second.configFile}`)
-  narrate(
-    Date.parse(outcome.at),
-    `outcome ${outcome.status}: ${outcome.scopes?.[0]?.plan?.join('; ') ?? outcome.message ?? ''}`,
-  )
-  for (const { name, durationMs } of outcome.stages ?? []) say(`${''.padStart(13)}${name} ${durationMs.toFixed(0)} ms`)
+  const [written] = outcome.scopes
+  const what = written?.plan?.join('; ') ?? outcome.message ?? ''
+  narrate(Date.parse(outcome.finishedAt ?? outcome.updatedAt), `outcome ${outcome.status}: ${what}`)
+  for (const { name, durationMs } of outcome.stages) say(`${''.padStart(13)}${name} ${durationMs.toFixed(0)} ms`)
   return {
     scope: SCOPE,
     replicated: outcome.status === 'replicated',
