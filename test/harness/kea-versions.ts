@@ -39,10 +39,10 @@ export function keaBinaries(version: KeaVersion): Promise<KeaBinaries> {
   return binaries
 }
 
-/** A directory of this user that survives between runs. */
+/** A directory of this user that survives between runs; root's is one that Kea may read under any user. */
 function cacheDirectory(): string {
-  const base = process.env.XDG_CACHE_HOME ?? path.join(os.homedir(), '.cache')
-  return path.join(base, 'twinscope')
+  if (process.getuid?.() === 0) return '/var/cache/twinscope'
+  return path.join(process.env.XDG_CACHE_HOME ?? path.join(os.homedir(), '.cache'), 'twinscope')
 }
 
 async function prepare(version: KeaVersion): Promise<KeaBinaries> {

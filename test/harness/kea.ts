@@ -33,6 +33,8 @@ export type KeaPairOptions = {
   readonly uid?: number
   /** The text of the configuration file; default is plain JSON. */
   readonly configText?: (config: KeaConfig, index: 0 | 1) => string
+  /** Where the configuration file is put; default is the server's own directory. */
+  readonly configDirectory?: (index: 0 | 1) => string | undefined
   /** More arguments of `kea-dhcp4` (`-p`, `1067`). */
   readonly dhcp4Arguments?: (index: 0 | 1) => readonly string[]
 }
@@ -113,7 +115,7 @@ export async function waitFor<T>(
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = net.createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as net.AddressInfo
@@ -123,7 +125,7 @@ async function freePort(): Promise<number> {
 }
 
 /** One command per connection, as Kea has it. */
-async function exchange(socket: string, request: Buffer | string): Promise<Buffer> {
+export async function keaExchange(socket: string, request: Buffer | string): Promise<Buffer> {
   const connection = net.connect(socket)
   try {
     connection.write(request)
@@ -137,12 +139,12 @@ async function exchange(socket: string, request: Buffer | string): Promise<Buffe
 
 export async function keaCommand(socket: string, command: string, args?: unknown): Promise<KeaAnswer> {
   const request = JSON.stringify(args === undefined ? { command } : { command, arguments: args })
-  return JSON.parse((await exchange(socket, request)).toString('utf8')) as KeaAnswer
+  return JSON.parse((await keaExchange(socket, request)).toString('utf8')) as KeaAnswer
 }
 
 /** A command whose numbers and text survive; returns the answer's arguments and throws Kea's words on a failure. */
 export async function keaRaw(socket: string, request: JsonObject): Promise<JsonObject> {
-  const answer = parseKeaJson(await exchange(socket, formatKeaJson(request))) as JsonObject
+  const answer = parseKeaJson(await keaExchange(socket, formatKeaJson(request))) as JsonObject
   if (answer.result !== 0) throw new Error(`Kea refused ${String(request.command)}: ${String(answer.text)}`)
   return (answer.arguments ?? {}) as JsonObject
 }
@@ -204,7 +206,7 @@ async function prepareServer(preparation: Preparation): Promise<KeaServer> {
   const directory = path.join(root, name)
   await mkdir(directory, { mode: 0o750 })
   const socket = path.join(directory, 'ctrl.sock')
-  const configFile = path.join(directory, 'kea-dhcp4.conf')
+  const configFile = path.join(options.configDirectory?.(index) ?? directory, 'kea-dhcp4.conf')
   const agentFile = path.join(directory, 'kea-ctrl-agent.conf')
   const logFile = path.join(directory, 'kea-dhcp4.log')
   const dhcp4 = dhcp4Config({ ...preparation, directory, socket, logFile })
@@ -213,7 +215,11 @@ async function prepareServer(preparation: Preparation): Promise<KeaServer> {
   const agentPort = binaries.version === '2.2' ? peers[index] : controls[index]
   const needsAgent = binaries.version === '2.2' || options.control === 'ctrl-agent'
   if (needsAgent) await writeFile(agentFile, JSON.stringify(agentConfig(agentPort, socket, directory)))
-  if (options.uid !== undefined) await chown(directory, options.uid, options.uid)
+  const leases = path.join(directory, 'leases')
+  await mkdir(leases, { mode: 0o750 })
+  if (options.uid !== undefined) {
+    for (const one of [directory, leases]) await chown(one, options.uid, options.uid)
+  }
 
   const environment = {
     ...process.env,
@@ -221,7 +227,7 @@ async function prepareServer(preparation: Preparation): Promise<KeaServer> {
     KEA_PIDFILE_DIR: directory,
     KEA_LOCKFILE_DIR: directory,
     KEA_CONTROL_SOCKET_DIR: directory,
-    KEA_DHCP_DATA_DIR: directory,
+    KEA_DHCP_DATA_DIR: leases,
     KEA_LOG_FILE_DIR: directory,
     KEA_LEGAL_LOG_DIR: directory,
   }
@@ -334,7 +340,12 @@ function dhcp4Config({ index, binaries, peers, controls, options, directory, soc
   const more = typeof options.dhcp4 === 'function' ? options.dhcp4(index) : (options.dhcp4 ?? {})
   return {
     'interfaces-config': { interfaces: [] },
-    'lease-database': { type: 'memfile', persist: true, name: path.join(directory, 'leases4.csv'), 'lfc-interval': 0 },
+    'lease-database': {
+      type: 'memfile',
+      persist: true,
+      name: path.join(directory, 'leases', 'leases4.csv'),
+      'lfc-interval': 0,
+    },
     'valid-lifetime': 4000,
     'renew-timer': 1000,
     'rebind-timer': 2000,

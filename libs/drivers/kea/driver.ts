@@ -60,6 +60,7 @@ export async function openKea(options: KeaOptions): Promise<DhcpDriver> {
   let runningSize = 0
   /** The end of a config-set is unknown: the server may be alive without serving. */
   let isUncertain = false
+  let settling: Promise<void> | undefined
 
   async function ask(command: string, settings: SendOptions): Promise<KeaAnswer> {
     const answer = await control.send(command, undefined, settings)
@@ -93,6 +94,23 @@ export async function openKea(options: KeaOptions): Promise<DhcpDriver> {
     return dhcp4
   }
 
+  /**
+   * After a config-set without an answer. No status-get before this: where the lease database could not
+   * be opened, Kea 2.2 dies of it.
+   */
+  function settle(): Promise<void> {
+    settling ??= configuration()
+      .then((dhcp4) => revive({ control, isLocal }, writtenForm(dhcp4)))
+      .then(() => {
+        isUncertain = false
+      })
+      .finally(() => {
+        settling = undefined
+        tracker.forgetLoad()
+      })
+    return settling
+  }
+
   async function versionOf(instance: string, signal: AbortSignal): Promise<string> {
     if (version?.instance !== instance) {
       const answer = await ask('version-get', { timeoutMs: probeTimeoutMs, signal })
@@ -102,12 +120,9 @@ export async function openKea(options: KeaOptions): Promise<DhcpDriver> {
   }
 
   async function read(signal: AbortSignal): Promise<Snapshot> {
+    if (isUncertain) await settle()
     const before = await look(signal)
     const dhcp4 = await configuration(signal)
-    if (isUncertain) {
-      await revive({ control, isLocal }, writtenForm(dhcp4))
-      isUncertain = false
-    }
     const readAt = new Date().toISOString()
     const text = await versionOf(before.identity.instance, signal)
     const { identity, status } = await look(signal)
@@ -159,6 +174,7 @@ export async function openKea(options: KeaOptions): Promise<DhcpDriver> {
   return {
     product: 'kea',
     async probe(signal): Promise<Probe> {
+      if (isUncertain) await settle()
       const { identity, status } = await look(signal)
       // Who takes part is in the configuration only, and can only have changed with it.
       if (known === undefined || known.identity.token !== identity.token) {

@@ -1,7 +1,7 @@
 // config-write, and its traps: it empties the file before it writes, reports success with `size: -1`
 // on a full disk, and by Debian's default may not write the file at all.
 
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { DriverError, type PersistResult } from '../driver.ts'
 import { freeSpaceFor, keepOriginal, lossesOf, makeDurable, putBack, rememberWritten } from './config-file.ts'
@@ -122,19 +122,22 @@ async function configWrite(control: KeaControl, file: string | undefined): Promi
     }
     return { kind: 'not-persisted', code: 'rejected', message: `${control.where} refused config-write: ${answer.text}` }
   }
-  const size = Number(answer.arguments.size)
-  if (!(size > 0)) {
-    return {
-      kind: 'not-persisted',
-      code: 'disk-full',
-      message: `${control.where} could not write ${written} to its end (size ${size}): the disk is full. The new configuration runs; make room, or a restart of Kea fails`,
-    }
-  }
   if (file !== undefined && path.resolve(written) !== path.resolve(file)) {
     throw new DriverError(
       'protocol',
       `${control.where} wrote ${written}, but its config-file is said to be ${file}; correct config-file in Twinscope's configuration`,
     )
+  }
+  const size = Number(answer.arguments.size)
+  // A failure of the last block to be written shows in the file only: Kea 3.0.4 then reports the whole
+  // size, with success.
+  const actual = file === undefined ? size : (await stat(file)).size
+  if (!(size > 0) || actual < size) {
+    return {
+      kind: 'not-persisted',
+      code: 'disk-full',
+      message: `${control.where} could not write ${written} to its end (size ${size}, ${actual} bytes there): the disk is full. The new configuration runs; make room, or a restart of Kea fails`,
+    }
   }
   return { kind: 'persisted' }
 }
