@@ -3,6 +3,7 @@
 // which hold also where a paused holder wakes up or Redis has forgotten everything.
 
 import { randomUUID } from 'node:crypto'
+import { lockWaits } from '#telemetry/instruments.ts'
 import type { Logger } from '#telemetry/logger.ts'
 import type { Redis } from './redis.ts'
 
@@ -79,7 +80,10 @@ export function createLocks(options: LocksOptions): Locks {
       const holder = randomUUID()
       // Counted from before the request: what Redis starts to count is later, never earlier.
       let renewedAt = performance.now()
-      if (!(await acquire(name, holder))) return { kind: 'held-elsewhere' }
+      if (!(await acquire(name, holder))) {
+        lockWaits.add(1, { relationship: name })
+        return { kind: 'held-elsewhere' }
+      }
 
       const lost = new AbortController()
       const lose = (reason: string) => {

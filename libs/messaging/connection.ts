@@ -3,6 +3,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ConnectionOptions, connect, Events, type JetStreamManager, type NatsConnection } from 'nats'
+import { messagingReconnects } from '#telemetry/instruments.ts'
 import type { Logger } from '#telemetry/logger.ts'
 import { MessagingError, messageOf } from './errors.ts'
 
@@ -112,6 +113,7 @@ export async function connectMessaging(options: MessagingOptions): Promise<Messa
         setConnected(false)
       } else if (status.type === Events.Reconnect) {
         logger.info({ url }, 'connected to NATS again')
+        messagingReconnects.add(1)
         setConnected(true)
       } else if (status.type === Events.Error) {
         logger.warn({ url, reason: String(status.data) }, 'NATS reports an error')

@@ -1,6 +1,13 @@
 // Every metric, declared once with name, unit and description. A scope is never a label: there may be ten thousand.
 
-import { type Counter, type Histogram, type MetricOptions, metrics } from '@opentelemetry/api'
+import {
+  type Counter,
+  type Histogram,
+  type Meter,
+  type MeterProvider,
+  type MetricOptions,
+  metrics,
+} from '@opentelemetry/api'
 
 type Declaration = {
   readonly name: string
@@ -14,7 +21,7 @@ type Declaration = {
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 
-/** Names as Prometheus shows them; counters get `_total`, seconds `_seconds` from the exporter. */
+/** Names as Prometheus shows them; only `_total` of a counter comes from the exporter. */
 export const METRICS = {
   changesPublished: {
     name: 'twinscope_changes_published',
@@ -38,7 +45,7 @@ export const METRICS = {
     labels: ['status', 'automatic', 'relationship'],
   },
   replicationDuration: {
-    name: 'twinscope_replication_duration',
+    name: 'twinscope_replication_duration_seconds',
     kind: 'histogram',
     unit: 's',
     description: 'Time from the notice of a change, or from the request, to the final outcome',
@@ -46,7 +53,7 @@ export const METRICS = {
     buckets: SECONDS,
   },
   stageDuration: {
-    name: 'twinscope_stage_duration',
+    name: 'twinscope_stage_duration_seconds',
     kind: 'histogram',
     unit: 's',
     description: 'Time of one stage of a replication',
@@ -89,7 +96,7 @@ export const METRICS = {
     labels: ['server', 'result'],
   },
   readDuration: {
-    name: 'twinscope_read_duration',
+    name: 'twinscope_read_duration_seconds',
     kind: 'histogram',
     unit: 's',
     description: 'Time of a full read of a DHCP server',
@@ -105,8 +112,6 @@ export const METRICS = {
   },
 } as const satisfies Record<string, Declaration>
 
-const meter = metrics.getMeter('twinscope')
-
 function options(declaration: Declaration): MetricOptions {
   return {
     unit: declaration.unit,
@@ -116,26 +121,26 @@ function options(declaration: Declaration): MetricOptions {
 }
 
 /**
- * Made at the first use: instruments made before `registerTelemetry` would record nothing for ever.
+ * Makes an instrument at its use, and again when the provider is another one: what was made before
+ * `registerTelemetry` would record nothing for ever.
  */
-function counter(declaration: Declaration): Pick<Counter, 'add'> {
-  let made: Counter | undefined
-  return {
-    add(value, attributes) {
-      made ??= meter.createCounter(declaration.name, options(declaration))
-      made.add(value, attributes)
-    },
+function late<T>(make: (meter: Meter) => T): () => T {
+  let made: { readonly by: MeterProvider; readonly instrument: T } | undefined
+  return () => {
+    const provider = metrics.getMeterProvider()
+    if (made?.by !== provider) made = { by: provider, instrument: make(provider.getMeter('twinscope')) }
+    return made.instrument
   }
 }
 
+function counter(declaration: Declaration): Pick<Counter, 'add'> {
+  const instrument = late((meter) => meter.createCounter(declaration.name, options(declaration)))
+  return { add: (value, attributes) => instrument().add(value, attributes) }
+}
+
 function histogram(declaration: Declaration): Pick<Histogram, 'record'> {
-  let made: Histogram | undefined
-  return {
-    record(value, attributes) {
-      made ??= meter.createHistogram(declaration.name, options(declaration))
-      made.record(value, attributes)
-    },
-  }
+  const instrument = late((meter) => meter.createHistogram(declaration.name, options(declaration)))
+  return { record: (value, attributes) => instrument().record(value, attributes) }
 }
 
 export const changesPublished = counter(METRICS.changesPublished)

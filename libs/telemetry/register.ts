@@ -17,7 +17,7 @@ export function registerTelemetry(options: { readonly service: string }): Teleme
   const reader = new PrometheusExporter({ preventServerStart: true })
   const meterProvider = new MeterProvider({ resource, readers: [reader] })
   metrics.setGlobalMeterProvider(meterProvider)
-  const serializer = new PrometheusSerializer()
+  const serializer = new PrometheusSerializer('', false, undefined, false, true)
 
   let tracing: NodeSDK | undefined
   if ((process.env.OTEL_EXPORTER_OTLP_ENDPOINT ?? '') !== '') {

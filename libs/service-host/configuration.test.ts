@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  ConfigurationError,
+  loadConfiguration,
+  parseConfiguration,
+  parseDuration,
+  resolveServerName,
+} from './configuration.ts'
+
+const GOOD = `servers:
+  - name: dhcp1.example.net
+    kind: kea
+    control: unix:/run/kea/kea4-ctrl-socket
+    config-file: /etc/kea/kea-dhcp4.conf
+  - name: dhcp2.example.net
+    kind: kea
+    control: http://127.0.0.1:8001/
+    exclusive: true
+  - name: win1.example.net
+    kind: windows
+    transport: local
+relationships:
+  - name: dhcp1-dhcp2
+    servers: [dhcp1.example.net, dhcp2]
+    authority: dhcp1
+    mode: automatic
+    quiet-period: 500ms
+    limits:
+      delete-ratio: 0.5
+`
+
+/** `line path: message` of each problem. */
+function problemsOf(text: string): readonly string[] {
+  try {
+    parseConfiguration(text, 'twinscope.yaml')
+  } catch (error) {
+    assert.ok(error instanceof ConfigurationError, String(error))
+    return error.problems.map(({ line, path, message }) => `${line} ${path}: ${message}`)
+  }
+  assert.fail('no problem was found')
+}
+
+test('a configuration has its names in full and every default', () => {
+  const { relationships, servers } = parseConfiguration(GOOD, 'twinscope.yaml')
+  assert.equal(servers.length, 3)
+  assert.deepEqual(relationships, [
+    {
+      name: 'dhcp1-dhcp2',
+      servers: ['dhcp1.example.net', 'dhcp2.example.net'],
+      authority: 'dhcp1.example.net',
+      mode: 'automatic',
+      quietPeriodMs: 500,
+      onForeignEdit: 'hold',
+      onConflict: 'hold',
+      prune: 'ask',
+      onAuthorityLoss: 'hold',
+      limits: {
+        maxDeleteRatio: 0.5,
+        maxUpdateRatio: 0.3,
+        minObjects: 10,
+        maxScopesRatio: 0.2,
+        maxScopeDeletes: 1,
+      },
+    },
+  ])
+})
+
+test('without a mode a relationship is only observed', () => {
+  const { relationships } = parseConfiguration(GOOD.replace('    mode: automatic\n', ''), 'x')
+  assert.equal(relationships[0]?.mode, 'observe')
+})
+
+test('all problems come in one error, each with its line and what is expected', () => {
+  const problems = problemsOf(`servers:
+  - name: dhcp1
+    kind: kea
+    control: /run/kea.sock
+  - name: dhcp2
+    kind: kae
+  - name: dhcp3
+    kind: kea
+    control: http://x/
+    exlusive: true
+  - kind: kea
+    control: http://x/
+relationships:
+  - name: a-b
+    servers: [dhcp1]
+    authority: dhcp1
+    mode: auto
+    quiet-period: 2 seconds
+    limits: {delete-ratio: 30}
+relationship: []
+`)
+  const expected = [
+    /^4 servers\[0\]\.control: "\/run\/kea\.sock": expected `unix:/,
+    /^6 servers\[1\]\.kind: "kae": expected one of kea, simulated, windows/,
+    /^10 servers\[2\]\.exlusive: unknown key "exlusive"\. Did you mean exclusive\?/,
+    /^11 servers\[3\]: "name" is missing/,
+    /^15 relationships\[0\]\.servers: \["dhcp1"\]: expected/,
+    /^17 relationships\[0\]\.mode: "auto": expected one of automatic, manual, observe/,
+    /^18 relationships\[0\]\.quiet-period: "2 seconds": expected A number and `ms`/,
+    /^19 relationships\[0\]\.limits\.delete-ratio: 30: expected/,
+    /^20 relationship: unknown key "relationship"\. Did you mean relationships\?/,
+  ]
+  for (const pattern of expected) {
+    assert.ok(
+      problems.some((problem) => pattern.test(problem)),
+      `${pattern} in\n${problems.join('\n')}`,
+    )
+  }
+  assert.equal(problems.length, expected.length, problems.join('\n'))
+})
+
+test('names must be known, unique, and two', () => {
+  const problems = problemsOf(`servers:
+  - {name: dhcp1.example.net, kind: simulated, control: 'http://x/'}
+  - {name: dhcp2.example.net, kind: simulated, control: 'http://x/'}
+  - {name: DHCP1.example.net, kind: simulated, control: 'http://x/'}
+relationships:
+  - {name: one, servers: [dhcp1.example.net, dhcp3.example.net], authority: dhcp1.example.net}
+  - {name: two, servers: [dhcp2, dhcp2.example.net], authority: dhcp2}
+  - {name: ONE, servers: [dhcp1.example.net, dhcp2], authority: elsewhere}
+`)
+  assert.match(problems[0] ?? '', /^4 servers\[2\]\.name: "DHCP1\.example\.net" is there twice/)
+  assert.match(problems[1] ?? '', /^8 relationships\[2\]\.name: "ONE" is there twice; first as relationships\[0\]/)
+  assert.match(problems[2] ?? '', /^6 .*unknown server "dhcp3\.example\.net"\. Did you mean DHCP1/)
+  assert.match(problems[3] ?? '', /^7 .*both servers are "dhcp2\.example\.net"/)
+  assert.match(problems[4] ?? '', /^8 .*authority: "elsewhere" is none of its servers; expected dhcp1.* or dhcp2/)
+  assert.equal(problems.length, 5, problems.join('\n'))
+})
+
+test('what is not YAML is said with its line, and what is no configuration too', () => {
+  assert.match(problemsOf('servers:\n  - name: "x\n')[0] ?? '', /^\d+ : not YAML/)
+  assert.match(problemsOf('servers: []\nservers: []\n')[0] ?? '', /^2 : not YAML/)
+  for (const text of ['', 'just text', '- a\n- b\n']) assert.match(problemsOf(text)[0] ?? '', /expected the keys/)
+  assert.match(problemsOf('servers: []\n')[0] ?? '', /^1 servers: expected a list with at least one server/)
+  assert.match(problemsOf('servers: [7]\n')[0] ?? '', /^1 servers\[0\]: 7: expected a server/)
+})
+
+test('what is allowed but probably not meant is a warning', () => {
+  const { warnings } = parseConfiguration(GOOD.replace('    exclusive: true\n', ''), 'x')
+  assert.equal(warnings.length, 2)
+  assert.match(warnings[0]?.message ?? '', /dhcp2\.example\.net can be read, not written/)
+  assert.equal(warnings[0]?.line, 6)
+  assert.match(warnings[1]?.message ?? '', /win1\.example\.net: the driver for Windows comes with a later version/)
+})
+
+test('a file that is not there is a problem like any other', () => {
+  assert.throws(() => loadConfiguration('/nowhere/twinscope.yaml'), {
+    name: 'ConfigurationError',
+    message: '/nowhere/twinscope.yaml:1: there is no such file; expected the configuration',
+  })
+})
+
+test('a short name is enough where only one server has it', () => {
+  const config = parseConfiguration(
+    `servers:
+  - {name: dhcp1.a.net, kind: simulated, control: 'http://x/'}
+  - {name: dhcp1.b.net, kind: simulated, control: 'http://x/'}
+  - {name: dhcp2.a.net, kind: simulated, control: 'http://x/'}
+`,
+    'x',
+  )
+  assert.equal(resolveServerName(config, 'DHCP2'), 'dhcp2.a.net')
+  assert.equal(resolveServerName(config, 'dhcp1'), undefined)
+  assert.equal(resolveServerName(config, 'dhcp1.B.net'), 'dhcp1.b.net')
+  assert.equal(resolveServerName(config, 'dhcp3'), undefined)
+})
+
+test('durations are milliseconds', () => {
+  assert.deepEqual(['0s', '250ms', '2s', '5m', '1h'].map(parseDuration), [0, 250, 2_000, 300_000, 3_600_000])
+  assert.throws(() => parseDuration('2 s'))
+})
