@@ -102,7 +102,6 @@ export function createIntake({ messaging, fleet, jobs, logger }: IntakeOptions) 
         ...(request.reason === undefined ? {} : { reason: request.reason }),
         ...(received.traceparent === undefined ? {} : { traceparent: received.traceparent }),
       },
-      ...(request.approvedPlan === undefined ? {} : { approvedPlan: request.approvedPlan }),
       createdAt: request.requestedAt ?? now(),
       attempts: 0,
       waits: 0,
@@ -128,6 +127,10 @@ export function createIntake({ messaging, fleet, jobs, logger }: IntakeOptions) 
   ): Promise<void> {
     const kind = JOB_KINDS[request.level]
     const [only] = fan.children
+    const approvalOf = (relationship: string) => {
+      const approvedPlan = request.approvedPlans?.[relationship] ?? request.approvedPlan
+      return approvedPlan === undefined ? {} : { approvedPlan }
+    }
     if (request.level !== 'server' && fan.children.length === 1 && only !== undefined && fan.refused.length === 0) {
       await accept({
         ...base,
@@ -135,6 +138,7 @@ export function createIntake({ messaging, fleet, jobs, logger }: IntakeOptions) 
         slot: only.relationship,
         relationship: only.relationship,
         source: fan.server,
+        ...approvalOf(only.relationship),
         ...(only.scopes === undefined ? {} : { scopes: [...only.scopes] }),
       })
       return
@@ -147,6 +151,7 @@ export function createIntake({ messaging, fleet, jobs, logger }: IntakeOptions) 
       slot: child.relationship,
       relationship: child.relationship,
       source: fan.server,
+      ...approvalOf(child.relationship),
       ...(child.scopes === undefined ? {} : { scopes: [...child.scopes] }),
       parent: { slot, job: base.job },
     }))

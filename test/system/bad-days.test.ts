@@ -63,17 +63,16 @@ async function arrives(address: string): Promise<void> {
 }
 
 test('unknown names are refused by the API, naming the known ones near them', async () => {
-  const server = await system.post('/v1/replications', { level: 'server', server: 'keo1.example.net' })
+  const server = await system.post('/v1/replications', { server: 'keo1.example.net' })
   assert.equal(server.status, 404)
   assert.match(JSON.stringify(server.body), new RegExp(SOURCE))
   const relationship = await system.post('/v1/replications', {
-    level: 'relationship',
     server: SOURCE,
     relationship: `${SAMPLE_RELATIONSHIP}x`,
   })
   assert.equal(relationship.status, 404)
   assert.match(JSON.stringify(relationship.body), new RegExp(SAMPLE_RELATIONSHIP))
-  const scope = await system.post('/v1/replications', { level: 'scope', server: SOURCE, scopes: ['10.0.9.0'] })
+  const scope = await system.post('/v1/replications', { server: SOURCE, scopes: ['10.0.9.0'] })
   assert.equal(scope.status, 404)
   assert.match(JSON.stringify(scope.body), /10\.0\.[0-3]\.0/)
 })
@@ -115,7 +114,7 @@ test('a malformed request is dead-lettered with its reason and blocks nothing', 
   })
   const body = letter.json<{ reason: string; body: string }>()
   assert.match(body.reason, /level|planet/)
-  assert.equal((await system.replicate({ level: 'server', server: SOURCE })).status, 'already-in-sync')
+  assert.equal((await system.replicate({ server: SOURCE })).status, 'already-in-sync')
 })
 
 test('a request published to NATS is a request', async () => {
@@ -205,7 +204,7 @@ test('Kea refuses the configuration: the job fails in its words, the partner is 
     }),
     'ip-reservations-unique': false,
   }))
-  const replication = await system.replicate({ level: 'scope', server: SOURCE, scopes: ['10.0.1.0'] })
+  const replication = await system.replicate({ server: SOURCE, scopes: ['10.0.1.0'] })
   assert.equal(replication.status, 'failed')
   assert.match(replication.message ?? '', /10\.0\.1\.70|reserv|host/i)
   assert.equal(canonicalJson(await runningConfig(target())), canonicalJson(before))

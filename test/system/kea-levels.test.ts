@@ -76,7 +76,7 @@ test('a scope-level request changes that scope only', async () => {
   )
   const before = await runningConfig(target())
 
-  const replication = await system.replicate({ level: 'scope', server: SOURCE, scopes: [address(3)] })
+  const replication = await system.replicate({ server: SOURCE, scopes: [address(3)] })
 
   assert.equal(replication.status, 'replicated')
   assert.deepEqual(statuses(replication), { [prefix(3)]: 'replicated' })
@@ -96,20 +96,20 @@ test('what the other scopes inherit is still inherited after a scope-level reque
   const file = await fileConfig(target())
   assert.equal(subnetOf(file, prefix(10))?.['valid-lifetime'], inherited) // config-write shows effective values
   await editRunning(source(), (config) => withSubnet(config, prefix(5), withLifetime(7_777)))
-  await system.replicate({ level: 'scope', server: SOURCE, scopes: [address(5)] })
+  await system.replicate({ server: SOURCE, scopes: [address(5)] })
   assert.equal(await lifetime(5), 7_777)
   assert.equal(await lifetime(10), inherited)
 })
 
 test('a relationship-level request replicates every differing scope, a second one writes nothing', async () => {
-  const first = await system.replicate({ level: 'relationship', server: SOURCE, relationship: SAMPLE_RELATIONSHIP })
+  const first = await system.replicate({ server: SOURCE, relationship: SAMPLE_RELATIONSHIP })
   assert.equal(first.status, 'replicated')
   assert.equal(statuses(first)[prefix(4)], 'replicated')
   assert.equal(statuses(first)[prefix(3)], 'already-in-sync')
   assert.equal(Object.keys(statuses(first)).length, SCOPES)
 
   const reloadBefore = await runningConfig(target())
-  const second = await system.replicate({ level: 'relationship', server: SOURCE, relationship: SAMPLE_RELATIONSHIP })
+  const second = await system.replicate({ server: SOURCE, relationship: SAMPLE_RELATIONSHIP })
   assert.equal(second.status, 'already-in-sync')
   assert.ok(
     (second.stages ?? []).every(({ name }) => name !== 'commit'),
@@ -122,16 +122,15 @@ test('a server-level request ends with its relationships', async () => {
   await editRunning(source(), (config) =>
     withSubnet(config, prefix(6), (subnet) => withOption(subnet, 'domain-name', 'sechs.example.net')),
   )
-  const replication = await system.replicate({ level: 'server', server: SOURCE })
+  const replication = await system.replicate({ server: SOURCE })
   assert.equal(replication.status, 'replicated')
   assert.equal(replication.level, 'server')
   assert.equal(statuses(replication)[prefix(6)], 'replicated')
-  assert.equal((await system.replicate({ level: 'server', server: SOURCE })).status, 'already-in-sync')
+  assert.equal((await system.replicate({ server: SOURCE })).status, 'already-in-sync')
 })
 
 test('a request from the side that is not authoritative is refused', async () => {
   const replication = await system.replicate({
-    level: 'relationship',
     server: TARGET,
     relationship: SAMPLE_RELATIONSHIP,
   })
@@ -147,7 +146,7 @@ test('an edit on the wrong side is held, shown, and copied nowhere', async () =>
   const name = async (server: ReturnType<typeof source>) =>
     JSON.stringify(subnetOf(await runningConfig(server), prefix(8))?.['option-data'])
 
-  const replication = await system.replicate({ level: 'scope', server: SOURCE, scopes: [address(8)] })
+  const replication = await system.replicate({ server: SOURCE, scopes: [address(8)] })
 
   assert.equal(replication.status, 'held')
   assert.equal(replication.scopes?.[0]?.code, 'foreign-edit')
@@ -163,10 +162,9 @@ test('an edit on the wrong side is held, shown, and copied nowhere', async () =>
 
   const digest = replication.planDigest
   const approved = await system.replicate({
-    level: 'scope',
     server: SOURCE,
     scopes: [address(8)],
-    approvedPlan: digest,
+    approvedPlans: { [SAMPLE_RELATIONSHIP]: digest },
   })
   assert.equal(approved.status, 'replicated')
   assert.doesNotMatch(await name(target()), /foreign/)
@@ -179,9 +177,9 @@ test('a change undone by hand is an ordinary change', async () => {
   await editRunning(source(), (config) =>
     withSubnet(config, prefix(9), (subnet) => withOption(subnet, 'domain-name', 'x.example.net')),
   )
-  assert.equal((await system.replicate({ level: 'scope', server: SOURCE, scopes: [address(9)] })).status, 'replicated')
+  assert.equal((await system.replicate({ server: SOURCE, scopes: [address(9)] })).status, 'replicated')
   await editRunning(source(), (config) => withSubnet(config, prefix(9), () => original))
-  const undone = await system.replicate({ level: 'scope', server: SOURCE, scopes: [address(9)] })
+  const undone = await system.replicate({ server: SOURCE, scopes: [address(9)] })
   assert.equal(undone.status, 'replicated')
   assert.equal(undone.scopes?.[0]?.code, 'changed')
 })

@@ -44,38 +44,38 @@ test('a server-level request fans out into both relationships', async () => {
   await admin.editScope(HUB, second, rename('two'))
   assert.notEqual(await partnerOf(first), await partnerOf(second))
 
-  const replication = await system.replicate({ level: 'server', server: HUB })
+  const replication = await system.replicate({ server: HUB })
 
   assert.equal(replication.status, 'replicated')
   assert.equal(replication.children?.length, 2)
   assert.equal(await nameOf(await partnerOf(first), first), 'one')
   assert.equal(await nameOf(await partnerOf(second), second), 'two')
-  assert.equal((await system.replicate({ level: 'server', server: HUB })).status, 'already-in-sync')
+  assert.equal((await system.replicate({ server: HUB })).status, 'already-in-sync')
 })
 
 test('a relationship-level request leaves the other relationship alone', async () => {
   const [first, second] = scopes as [ScopeKey, ScopeKey]
   await admin.editScope(HUB, first, rename('three'))
   await admin.editScope(HUB, second, rename('four'))
-  const replication = await system.replicate({ level: 'relationship', server: HUB, relationship: 'sim1-sim2' })
+  const replication = await system.replicate({ server: HUB, relationship: 'sim1-sim2' })
   assert.equal(replication.status, 'replicated')
   const copied = (await partnerOf(first)) === 'sim2.example.net' ? first : second
   const other = copied === first ? second : first
   assert.equal(await nameOf('sim2.example.net', copied), copied === first ? 'three' : 'four')
   assert.notEqual(await nameOf('sim3.example.net', other), other === first ? 'three' : 'four')
-  await system.replicate({ level: 'server', server: HUB })
+  await system.replicate({ server: HUB })
 })
 
 test('a scope-level request may name scopes of both relationships, and changes only those', async () => {
   const [a, b, c] = scopes.slice(2, 5) as [ScopeKey, ScopeKey, ScopeKey]
   for (const scope of [a, b, c]) await admin.editScope(HUB, scope, rename('five'))
-  const replication = await system.replicate({ level: 'scope', server: HUB, scopes: [a, b] })
+  const replication = await system.replicate({ server: HUB, scopes: [a, b] })
   assert.equal(replication.status, 'replicated')
   assert.deepEqual((replication.scopes ?? []).map(({ scope }) => scope).sort(), [a, b].sort())
   assert.equal(await nameOf(await partnerOf(a), a), 'five')
   assert.equal(await nameOf(await partnerOf(b), b), 'five')
   assert.notEqual(await nameOf(await partnerOf(c), c), 'five')
-  await system.replicate({ level: 'server', server: HUB })
+  await system.replicate({ server: HUB })
 })
 
 test('fifty requests at once are each answered once, and nothing is written twice', async () => {
@@ -85,7 +85,7 @@ test('fifty requests at once are each answered once, and nothing is written twic
   const writesBefore = (await admin.log(partner)).length
   await admin.editScope(HUB, scope, rename('crowd'))
   const posted = await Promise.all(
-    Array.from({ length: 50 }, () => system.post('/v1/replications', { level: 'scope', server: HUB, scopes: [scope] })),
+    Array.from({ length: 50 }, () => system.post('/v1/replications', { server: HUB, scopes: [scope] })),
   )
   assert.ok(posted.every(({ status }) => status === 202))
   const jobs = posted.map(({ location = '' }) => location.slice(location.lastIndexOf('/') + 1))
