@@ -26,6 +26,7 @@ export async function startSimulator(description: SimulatorDescription): Promise
   const lines: Ready[] = []
   const server = await startProcess(process.execPath, [main, file, '--directory', directory], {
     name: 'simulator',
+    readyTimeoutMs: 30_000,
     readyWhen: (line: string) => {
       if (!line.startsWith('{"msg":"ready"')) return false
       lines.push(JSON.parse(line))

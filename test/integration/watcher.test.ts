@@ -17,6 +17,7 @@ import { startProcess, type TestProcess } from '#harness/processes.ts'
 import { type Simulator, startSimulator } from '#harness/simulator.ts'
 import { openBucket } from '#messaging/buckets.ts'
 import { connectMessaging, type Messaging } from '#messaging/connection.ts'
+import { createGateClient, GateError } from '#messaging/gate-client.ts'
 import { orderedMessages } from '#messaging/last.ts'
 import { provision } from '#messaging/provision.ts'
 import { type ServerDescription, samplePair } from '#simulator/description.ts'
@@ -99,6 +100,7 @@ relationships:
           TWINSCOPE_PROBE_MS: '100',
           ...env,
         },
+        readyTimeoutMs: 30_000,
         ...(wait && { readyWhen: (line: string) => line.includes('"msg":"ready"') }),
       })
       watchers.push(watcher)
@@ -110,6 +112,7 @@ relationships:
     },
     event: (scope) =>
       eventually(() => events.find((event) => event.scope === scope) ?? false, {
+        timeoutMs: 30_000,
         what: `an event of ${scope}`,
       }),
   }
@@ -231,6 +234,18 @@ test('NATS may be down at the start', async (t) => {
   await house.event(FIRST)
 })
 
+test('a watcher stops cleanly while NATS is down, before and after its start', async (t) => {
+  const house = await aHouse(t)
+  const started = await house.startWatcher()
+  await house.nats.kill9()
+  await eventually(() => started.output.includes('"msg":"waiting for NATS"'), { what: 'it has noticed' })
+  assert.deepEqual(await started.kill(), { code: 0, signal: null })
+
+  const starting = await house.startWatcher({ wait: false })
+  await eventually(() => starting.output.includes('"msg":"waiting for NATS"'), { what: 'it waits' })
+  assert.deepEqual(await starting.kill(), { code: 0, signal: null })
+})
+
 test('a wiped NATS is told of the watcher and of later changes', async (t) => {
   const house = await aHouse(t)
   await house.startWatcher()
@@ -328,4 +343,46 @@ test('a configured relationship that the server lacks is a problem, registered a
 
   assert.match(relationship?.problem ?? '', /sim1.example.net has no failover relationship with sim2.example.net/)
   assert.equal(watcher.output.split('configured relationship not found').length - 1, 1)
+})
+
+test('a commit through the gate is written, persisted and published', async (t) => {
+  const house = await aHouse(t)
+  const { admin } = house.simulator
+  await house.startWatcher()
+  const gate = createGateClient(house.messaging)
+  const expected = contentOf(await admin.scope(SERVER, FIRST))
+  const wanted = contentOf(renamed('from the partner')(await admin.scope(SERVER, FIRST)))
+  const relationship = 'sim1-sim2'
+  const side = 'sim2.example.net'
+  const options = { timeoutMs: 10_000 }
+
+  const { ticket } = await gate.request(SERVER, 'prepare', { relationship, side, epoch: 1, job: 'job-1' }, options)
+  await gate.request(SERVER, 'stage', { relationship, ticket, contents: [{ scope: FIRST, ...wanted }] }, options)
+  const scopes = [{ scope: FIRST, expected: expected.fingerprint, wanted: wanted.fingerprint }]
+  const commit = { relationship, side, epoch: 1, ticket, job: 'job-1', scopes }
+  const { results } = await gate.request(SERVER, 'commit', commit, options)
+
+  assert.deepEqual(
+    results.map(({ scope, result, persisted }) => ({ scope, result, persisted })),
+    [{ scope: FIRST, result: 'written', persisted: true }],
+  )
+  assert.deepEqual(
+    (await admin.log(SERVER)).map(({ who, scope, before, after }) => ({ who, scope, before, after })),
+    [{ who: 'twinscope', scope: FIRST, before: expected.fingerprint, after: wanted.fingerprint }],
+  )
+  assert.equal((await house.event(FIRST)).fingerprint, wanted.fingerprint)
+})
+
+test('the gate of a server that was never read answers that it is unreachable', async (t) => {
+  const house = await aHouse(t)
+  await house.simulator.admin.setFaults(SERVER, { unreachable: true })
+  await house.startWatcher()
+  const request = createGateClient(house.messaging).request(
+    SERVER,
+    'manifest',
+    { relationship: 'sim1-sim2', fresh: true },
+    { timeoutMs: 10_000 },
+  )
+
+  await assert.rejects(request, (error) => error instanceof GateError && error.code === 'unreachable')
 })
