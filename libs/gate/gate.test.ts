@@ -466,3 +466,17 @@ test('a failure that no one foresaw is answered, not waited for', async (context
   dhcp.claimed = { kind: 'ours' }
   await prepared(gate)
 })
+
+test('a job whose commit still runs is uncertain, not unknown', async (context) => {
+  const { dhcp, start } = setUp(context)
+  const gate = start()
+  const change = { scope: A, to: aScope(A) }
+  const { ticket } = await prepared(gate)
+  await stageAll(gate, ticket, [change])
+  dhcp.holdNextRead()
+  const running = ok(gate, 'commit', commitRequest(ticket, [change]))
+  await new Promise(setImmediate)
+  assert.equal(await codeOf(gate, 'result', { relationship, job: 'job' }), 'uncertain')
+  dhcp.releaseReads()
+  assert.equal((await running).results[0]?.result, 'written')
+})

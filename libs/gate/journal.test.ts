@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
 import { contentOf } from '#dhcp/fingerprint.ts'
 import { aScope } from './fake-driver.ts'
@@ -163,4 +164,13 @@ test('agreeing again on the same content is no new content; a base is never numb
   assert.equal(agree(two.fingerprint, 3).serial, 9)
   assert.equal(journal.bases.isEarlier(r, A, one.fingerprint), true)
   assert.equal(journal.bases.lastSerial(r), 9)
+})
+
+test('the journal is a write-ahead log, so that readers do not hold up the gate', (context) => {
+  const file = path(context)
+  const journal = openJournal(file)
+  context.after(() => journal.close())
+  const other = new DatabaseSync(file, { readOnly: true })
+  context.after(() => other.close())
+  assert.equal(other.prepare('PRAGMA journal_mode').get()?.journal_mode, 'wal')
 })

@@ -3,7 +3,7 @@
 import type { GateAnswer, GateErrorCode, GateRequests, GateResponses } from '#contracts/gate.ts'
 import type { MatchedRelationship } from '#contracts/relationships.ts'
 import type { GateOperation } from '#contracts/subjects.ts'
-import { fingerprintOfText, type ScopeContent, scopeOf } from '#dhcp/fingerprint.ts'
+import { type ScopeContent, scopeOf } from '#dhcp/fingerprint.ts'
 import { parseScopeKey, type ScopeKey } from '#dhcp/scope.ts'
 import type { GateReply, GateRequest, ScopeResult } from '#protocol/gate-types.ts'
 import { gateCodeOf, messageOf } from './failures.ts'
@@ -198,9 +198,6 @@ export function createRequests(options: RequestsOptions): {
 }
 
 function checkContent({ scope, fingerprint, text }: GateRequests['stage']['contents'][number]): void {
-  if (fingerprintOfText(text) !== fingerprint) {
-    throw new Refusal('bad-content', `The content of ${scope} does not have the fingerprint it names.`)
-  }
   let key: unknown
   try {
     key = scopeOf({ fingerprint, text } as ScopeContent).key

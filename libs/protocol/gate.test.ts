@@ -369,3 +369,12 @@ test('a scope that the server had refused before the crash keeps that answer', (
     b: 'target-changed interrupted',
   })
 })
+
+test('a ticket given out before the server was uncertain is void when it is known again', () => {
+  const world = ready(new GateWorld(), { a: 'a1' }, 'a2')
+  const { onWrite } = world
+  world.onWrite = () => ({ kind: 'unknown', message: 'no answer' })
+  world.ask(commit('t1', { a: ['a1', 'a2'] }))
+  world.onWrite = onWrite
+  assert.equal(outcome(world.ask(commit('t1', { a: ['a1', 'a2'] }))), 'stale-ticket')
+})
