@@ -32,8 +32,8 @@ export function registerTelemetry(options: { readonly service: string }): Teleme
       return serializer.serialize(resourceMetrics)
     },
     async shutdown() {
-      await meterProvider.shutdown()
-      await tracing?.shutdown()
+      // A collector that cannot be reached must not keep a service from ending well.
+      await Promise.allSettled([meterProvider.shutdown(), tracing?.shutdown()])
       metrics.disable()
     },
   }
