@@ -3,7 +3,15 @@
 
 import { createHash } from 'node:crypto'
 import { canonicalJson, type Json, parseJson } from './json.ts'
-import { type AddressRange, type OptionValue, optionKey, rangeKey, type Reservation, reservationKey, type Scope } from './scope.ts'
+import {
+  type AddressRange,
+  type OptionValue,
+  optionKey,
+  type Reservation,
+  rangeKey,
+  reservationKey,
+  type Scope,
+} from './scope.ts'
 
 declare const fingerprint: unique symbol
 /** `v1:` and the SHA-256 of the canonical content, in hexadecimal. */

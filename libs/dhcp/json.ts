@@ -10,15 +10,7 @@ export type Real = LosslessNumber
  * Any JSON value without loss: safe integers are `number`, larger ones `bigint`,
  * reals (anything with a point or an exponent) {@link Real}.
  */
-export type Json =
-  | null
-  | boolean
-  | string
-  | number
-  | bigint
-  | Real
-  | readonly Json[]
-  | { readonly [key: string]: Json }
+export type Json = null | boolean | string | number | bigint | Real | readonly Json[] | { readonly [key: string]: Json }
 
 export type JsonObject = { readonly [key: string]: Json }
 
@@ -49,9 +41,7 @@ export function realOf(value: number): Real {
 }
 
 export function isJsonObject(value: Json | undefined): value is JsonObject {
-  return (
-    typeof value === 'object' && value !== null && !Array.isArray(value) && !isLosslessNumber(value)
-  )
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isLosslessNumber(value)
 }
 
 /**

@@ -68,7 +68,11 @@ export type OptionValue = {
   readonly properties: JsonObject
 }
 
-export type Policy = { readonly name: string; readonly properties: JsonObject; readonly ranges: readonly AddressRange[] }
+export type Policy = {
+  readonly name: string
+  readonly properties: JsonObject
+  readonly ranges: readonly AddressRange[]
+}
 
 /** Makes a scope key of `network/length`; host bits are cut off. `undefined` if the text is no IPv4 prefix. */
 export function parseScopeKey(text: string): ScopeKey | undefined {
