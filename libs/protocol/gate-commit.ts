@@ -48,23 +48,6 @@ export function resultOf(
   return { scope: intent.scope, ...(intent.wanted === undefined ? {} : { wanted: intent.wanted }), result, ...more }
 }
 
-/** Whether the journal already has what the request asks for, scope by scope. */
-export function knownResults(
-  request: CommitRequest,
-  results: readonly ScopeResult[],
-): readonly ScopeResult[] | undefined {
-  // "target-changed" asks for a new plan, and the new plan comes with the same job: that is not a repetition.
-  const final = new Map(
-    results.filter((known) => known.result !== 'target-changed').map((known) => [known.scope, known]),
-  )
-  const answers = request.scopes.map(({ scope, wanted }) => {
-    const known = final.get(scope)
-    return known !== undefined && known.wanted === wanted ? known : undefined
-  })
-  const found = answers.filter((known) => known !== undefined)
-  return request.scopes.length > 0 && found.length === answers.length ? found : undefined
-}
-
 const CHANGED = 'The scope is not as it was when the change was planned; nothing of it was written.'
 
 /** Compares what was just read and begins to write what may be written. */

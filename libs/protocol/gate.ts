@@ -11,7 +11,7 @@
 //   fence    epoch
 //   an open commit (begin without end) is resolved before any of them: gate-recovery.ts
 
-import { advanceCommit, compare, knownResults, readLive, refused, release, unexpected, without } from './gate-commit.ts'
+import { advanceCommit, compare, readLive, refused, release, unexpected, without } from './gate-commit.ts'
 import { advanceRecovery, beginRecovery } from './gate-recovery.ts'
 import {
   type AgreeScope,
@@ -28,6 +28,7 @@ import {
   type OpenCommit,
   type Queued,
   type Running,
+  type ScopeResult,
 } from './gate-types.ts'
 
 export type InitialGate = {
@@ -243,6 +244,20 @@ function advanceRequest(
     return release(state, [{ kind: 'reply', to: from, answer: { kind: 'agreed', scopes, serial } }])
   }
   return unexpected(phase, input)
+}
+
+/** Whether the journal already has what the request asks for, scope by scope. */
+function knownResults(request: CommitRequest, results: readonly ScopeResult[]): readonly ScopeResult[] | undefined {
+  // "target-changed" asks for a new plan, and the new plan comes with the same job: that is not a repetition.
+  const final = new Map(
+    results.filter((known) => known.result !== 'target-changed').map((known) => [known.scope, known]),
+  )
+  const answers = request.scopes.map(({ scope, wanted }) => {
+    const known = final.get(scope)
+    return known !== undefined && known.wanted === wanted ? known : undefined
+  })
+  const found = answers.filter((known) => known !== undefined)
+  return request.scopes.length > 0 && found.length === answers.length ? found : undefined
 }
 
 function exactly(scopes: readonly AgreeScope[], live: LiveScopes): readonly AgreeScope[] {
