@@ -93,6 +93,14 @@ export function createLive(options: {
     replications: projection.list({ limit: SNAPSHOT_REPLICATIONS }).map(replicationOf),
   })
 
+  /** Everybody is told what was told last, so that nobody misses a change. */
+  function checkReadiness(): void {
+    const missing = options.missing()
+    if (missing.join() === told.join()) return
+    told = missing
+    for (const connection of connections) connection.send('readiness', { missing })
+  }
+
   /** What the client missed, where that can be told. */
   function missed(lastEventId: string): readonly LedgerEntry[] | undefined {
     const last = parseEventId(lastEventId)
@@ -113,7 +121,8 @@ export function createLive(options: {
         for (const entry of entries) connection.send('replication', replicationOf(entry))
         connection.send('relationships', relationships(), here())
       }
-      connection.send('readiness', { missing: options.missing() })
+      checkReadiness()
+      connection.send('readiness', { missing: told })
       connections.add(connection)
       connection.onClose(() => connections.delete(connection))
     },
@@ -137,12 +146,7 @@ export function createLive(options: {
         if (name !== undefined) for (const listener of [...(jobListeners.get(name) ?? [])]) listener()
       }
     },
-    checkReadiness() {
-      const missing = options.missing()
-      if (missing.join() === told.join()) return
-      told = missing
-      for (const connection of connections) connection.send('readiness', { missing })
-    },
+    checkReadiness,
     relationshipsChanged() {
       if (connections.size === 0) return
       const items = relationships()

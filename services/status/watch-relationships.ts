@@ -34,7 +34,7 @@ export function gateErrorText(server: string, error: unknown): { readonly code: 
   if (error.code === 'timed-out') {
     return {
       code: 'unreachable',
-      message: `the watcher of ${server} did not answer within ${READ_TIMEOUT_MS / 1_000} s`,
+      message: `the watcher of ${server} did not answer in time`,
     }
   }
   return { code: error.code, message: `${server}: ${error.message}` }
@@ -75,7 +75,7 @@ export function watchRelationships(options: {
 
   async function readSide(server: string, relationship: string): Promise<ManifestRead> {
     try {
-      const { page } = await options.gates.readManifest(server, relationship, false)
+      const { page } = await options.gates.readManifest(server, relationship, false, { timeoutMs: READ_TIMEOUT_MS })
       return { kind: 'read', page }
     } catch (error) {
       return { kind: 'failed', ...gateErrorText(server, error) }

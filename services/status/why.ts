@@ -29,7 +29,7 @@ const SHOW: Record<Extract<Decision, { kind: 'show' }>['code'], string> = {
 }
 
 const NEXT: Record<Mode, string> = {
-  automatic: 'is copied automatically',
+  automatic: 'it will be copied automatically',
   manual: 'the relationship is in manual mode, so it waits for a request',
   observe: 'the relationship is only observed, so nothing is copied',
 }

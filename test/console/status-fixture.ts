@@ -12,6 +12,7 @@ import { authorityKey, gateKey, outcomeSubject } from '#contracts/subjects.ts'
 import { contentOf, type ScopeContent } from '#dhcp/fingerprint.ts'
 import type { Scope, ScopeKey } from '#dhcp/scope.ts'
 import { eventually } from '#harness/eventually.ts'
+import { freePort } from '#harness/free-port.ts'
 import { type NatsServer, startNats } from '#harness/nats.ts'
 import { startProcess, type TestProcess } from '#harness/processes.ts'
 import { openBucket } from '#messaging/buckets.ts'
@@ -122,7 +123,7 @@ export type StatusFixture = {
   readonly status: TestProcess
   readonly messaging: Messaging
   readonly directory: string
-  /** Where the service listens; it changes with a restart. */
+  /** Where the service listens. */
   readonly url: string
   /** Plays a gate until `stop`. */
   playGate(gate: PlayedGate): Promise<{ readonly stop: () => Promise<void>; readonly renew: () => Promise<void> }>
@@ -155,7 +156,8 @@ export async function startStatus(options: { readonly env?: Record<string, strin
       TWINSCOPE_CONFIG: join(directory, 'twinscope.yaml'),
       TWINSCOPE_STATE_DIR: directory,
       TWINSCOPE_HTTP_HOST: '127.0.0.1',
-      TWINSCOPE_HTTP_PORT: '0',
+      // One port for all its starts, so that a browser finds it again.
+      TWINSCOPE_HTTP_PORT: String(await freePort()),
       ...options.env,
     },
     readyWhen: (line: string) => line.includes('"msg":"ready"'),

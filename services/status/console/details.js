@@ -102,8 +102,12 @@ function replicationView(replication) {
       ['Finished', replication.finishedAt === undefined ? undefined : exactTime(replication.finishedAt)],
       ['Took', replication.durationMs === undefined ? undefined : duration(replication.durationMs)],
       ['Code', replication.code === undefined ? undefined : h('code', {}, replication.code)],
-      ['Job', h('code', {}, replication.job)],
-      ['Trace', cause.traceparent === undefined ? undefined : h('code', {}, cause.traceparent.split('-')[1] ?? '')],
+      ['Job', h('code', {}, replication.job), true],
+      [
+        'Trace',
+        cause.traceparent === undefined ? undefined : h('code', {}, cause.traceparent.split('-')[1] ?? ''),
+        true,
+      ],
       [
         'Plan',
         replication.planDigest === undefined

@@ -88,6 +88,6 @@ export function facts(rows) {
     { class: 'facts' },
     rows
       .filter(([, value]) => value !== undefined && value !== '')
-      .map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))),
+      .map(([name, value, wide]) => h('div', { class: wide && 'wide' }, h('dt', {}, name), h('dd', {}, value))),
   )
 }

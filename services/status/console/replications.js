@@ -29,7 +29,7 @@ function statusCell(replication) {
     ),
     progress === undefined
       ? undefined
-      : h('span', { class: 'muted small' }, ` ${progress.stage} ${progress.done}/${progress.total}`),
+      : h('p', { class: 'muted small nowrap' }, `${progress.stage} ${progress.done}/${progress.total}`),
   )
 }
 
@@ -48,7 +48,7 @@ function row(replication) {
         ? h('p', { class: 'muted small message' }, replication.message)
         : undefined,
     ),
-    h('td', {}, replication.relationship ?? h('span', { class: 'muted' }, 'server request')),
+    h('td', { class: 'nowrap' }, replication.relationship ?? h('span', { class: 'muted' }, 'server request')),
     h(
       'td',
       { class: 'nowrap' },
