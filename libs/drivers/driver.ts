@@ -15,7 +15,11 @@ export type Probe = {
   readonly instance: string
   /** Changes when the server loaded or was given a configuration. */
   readonly token: string
-  readonly relationships: readonly { readonly ownName: string; readonly nativeState: string; readonly state: DiscoveredRelationship['state'] }[]
+  readonly relationships: readonly {
+    readonly ownName: string
+    readonly nativeState: string
+    readonly state: DiscoveredRelationship['state']
+  }[]
 }
 
 /** One full, consistent read of a server. */
@@ -102,7 +106,11 @@ export interface DhcpDriver extends ScopeReader {
    * Whether this installation may write here: checks the installation id left at the server and leaves
    * ours where there is none. Returns who owns it otherwise.
    */
-  claim(installation: string): Promise<{ readonly kind: 'ours' } | { readonly kind: 'foreign'; readonly owner: string } | { readonly kind: 'unsupported' }>
+  claim(
+    installation: string,
+  ): Promise<
+    { readonly kind: 'ours' } | { readonly kind: 'foreign'; readonly owner: string } | { readonly kind: 'unsupported' }
+  >
   /**
    * Writes a batch of scopes on top of `from`, a snapshot read just before under the gate's mutex.
    * All or nothing; everything that is not in the batch stays effectively as it is.
@@ -111,6 +119,11 @@ export interface DhcpDriver extends ScopeReader {
   apply(from: Snapshot, writes: readonly ScopeWrite[]): Promise<ApplyResult>
   /** Makes what runs now survive a restart of the server. */
   persist(): Promise<PersistResult>
+  /**
+   * For a write that was begun and whose end nobody knows, because this process died in between: makes
+   * sure that the server serves what it runs. Absent where a server that answers also serves.
+   */
+  revive?(): Promise<void>
 }
 
 /** Scope → fingerprint of one snapshot. */

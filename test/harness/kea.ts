@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, chown, mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, copyFile, mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
 import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
@@ -29,10 +29,14 @@ export type KeaPairOptions = {
   readonly dhcp4?: KeaConfig | ((index: 0 | 1) => KeaConfig)
   /** What `control` of a server names: the unix socket (default), the control agent, or Kea 3's own HTTP socket. */
   readonly control?: 'unix' | 'ctrl-agent' | 'http'
+  /** What the HTTP control channel asks for; Kea 3 only. */
+  readonly credentials?: { readonly user: string; readonly password: string }
   /** User id the servers run as, where the tests run as root. The configuration file stays root's, as Debian has it. */
   readonly uid?: number
   /** The text of the configuration file; default is plain JSON. */
   readonly configText?: (config: KeaConfig, index: 0 | 1) => string
+  /** Loads the hook lease_cmds from a copy in the server's directory, `hooks/`; Kea 2.2 only. */
+  readonly ownHooks?: boolean
   /** Where the configuration file is put; default is the server's own directory. */
   readonly configDirectory?: (index: 0 | 1) => string | undefined
   /** More arguments of `kea-dhcp4` (`-p`, `1067`). */
@@ -65,6 +69,8 @@ export type KeaPair = {
   waitSteady(deadlineMs?: number): Promise<void>
   close(): Promise<void>
 }
+
+const LEASE_COMMANDS = 'libdhcp_lease_cmds.so'
 
 /** How long a server may take to come up. Milliseconds. */
 const START_DEADLINE_MS = 20_000
@@ -215,6 +221,10 @@ async function prepareServer(preparation: Preparation): Promise<KeaServer> {
   const agentPort = binaries.version === '2.2' ? peers[index] : controls[index]
   const needsAgent = binaries.version === '2.2' || options.control === 'ctrl-agent'
   if (needsAgent) await writeFile(agentFile, JSON.stringify(agentConfig(agentPort, socket, directory)))
+  if (options.ownHooks) {
+    await mkdir(path.join(directory, 'hooks'))
+    await copyFile(path.join(binaries.hooks, LEASE_COMMANDS), path.join(directory, 'hooks', LEASE_COMMANDS))
+  }
   const leases = path.join(directory, 'leases')
   await mkdir(leases, { mode: 0o750 })
   if (options.uid !== undefined) {
@@ -352,7 +362,7 @@ function dhcp4Config({ index, binaries, peers, controls, options, directory, soc
     subnet4: typeof subnets === 'number' ? Array.from({ length: subnets }, (_, n) => aSubnet(n)) : subnets,
     'hooks-libraries': [
       ...(isKea2 ? [] : [{ library: hook('subnet_cmds') }, { library: hook('host_cmds') }]),
-      { library: hook('lease_cmds') },
+      { library: options.ownHooks ? path.join(directory, 'hooks', LEASE_COMMANDS) : hook('lease_cmds') },
       { library: hook('ha'), parameters: { 'high-availability': [relationship] } },
     ],
     loggers: [
@@ -371,7 +381,16 @@ function dhcp4Config({ index, binaries, peers, controls, options, directory, soc
           'control-sockets': [
             { 'socket-type': 'unix', 'socket-name': socket },
             ...(options.control === 'http'
-              ? [{ 'socket-type': 'http', 'socket-address': '127.0.0.1', 'socket-port': controls[index] }]
+              ? [
+                  {
+                    'socket-type': 'http',
+                    'socket-address': '127.0.0.1',
+                    'socket-port': controls[index],
+                    ...(options.credentials === undefined
+                      ? {}
+                      : { authentication: { type: 'basic', realm: 'kea', clients: [options.credentials] } }),
+                  },
+                ]
               : []),
           ],
         }),

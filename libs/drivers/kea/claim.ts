@@ -1,9 +1,10 @@
 // The installation id beside Kea's configuration: two installations of Twinscope must not write to one server.
 
+import { randomUUID } from 'node:crypto'
 import { link, readFile, unlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 
-export const INSTALLATION_FILE = '.twinscope-installation'
+const INSTALLATION_FILE = '.twinscope-installation'
 
 export type Claim =
   | { readonly kind: 'ours' }
@@ -16,7 +17,7 @@ export async function claimInstallation(configFile: string | undefined, installa
   const file = path.join(path.dirname(configFile), INSTALLATION_FILE)
   const present = await ownerIn(file)
   if (present !== undefined) return claimOf(present, installation)
-  const fresh = `${file}.${process.pid}`
+  const fresh = `${file}.${randomUUID()}`
   try {
     await writeFile(fresh, `${installation}\n`)
     // A link is made or not made, also when two installations start at once.

@@ -20,16 +20,20 @@ export function lossesOf(text: string): Losses {
   return { comments, includes }
 }
 
+export function withoutComments(text: string): string {
+  return text.replace(/"(?:[^"\\]|\\.)*"|\/\/[^\n]*|#[^\n]*|\/\*[\s\S]*?\*\//g, (token) =>
+    token.startsWith('"') ? token : '',
+  )
+}
+
 /** Whether the text looks like a whole configuration, and not like one that is just being written. */
 export function looksComplete(text: string): boolean {
-  const bare = text.replace(/"(?:[^"\\]|\\.)*"|\/\/[^\n]*|#[^\n]*|\/\*[\s\S]*?\*\//g, (token) =>
-    token.startsWith('"') ? '""' : '',
-  )
+  const bare = withoutComments(text).replace(/"(?:[^"\\]|\\.)*"/g, '""')
   const count = (character: string) => bare.split(character).length - 1
   return /^\s*[{<]/.test(bare) && /[}>]\s*$/.test(bare) && count('{') === count('}') && count('[') === count(']')
 }
 
-export function hashOf(content: Buffer): string {
+function hashOf(content: Buffer): string {
   return createHash('sha256').update(content).digest('hex')
 }
 

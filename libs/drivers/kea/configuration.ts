@@ -3,6 +3,7 @@
 import { formatIpv4, parseIpv4, prefixBounds } from '#dhcp/ipv4.ts'
 import { isJsonObject, type Json, type JsonObject } from '#dhcp/json.ts'
 import { parseScopeKey, type ScopeKey } from '#dhcp/scope.ts'
+import { DriverError } from '../driver.ts'
 import type { Levels } from './inherit.ts'
 import { hasLostOption43, objectsOf } from './options.ts'
 
@@ -24,7 +25,10 @@ export function networkName(network: JsonObject): string {
 export function subnetsOf(dhcp4: JsonObject): readonly PlacedSubnet[] {
   const place = (subnet: JsonObject, network?: JsonObject): readonly PlacedSubnet[] => {
     const key = parseScopeKey(String(subnet.subnet))
-    if (key === undefined) return []
+    // Left out here it would be left out of the next config-set too.
+    if (key === undefined) {
+      throw new DriverError('protocol', `Kea gave a subnet that is no IPv4 prefix: ${String(subnet.subnet)}`)
+    }
     return [
       network === undefined ? { key, subnet, levels: [dhcp4] } : { key, subnet, network, levels: [network, dhcp4] },
     ]
@@ -35,6 +39,17 @@ export function subnetsOf(dhcp4: JsonObject): readonly PlacedSubnet[] {
       objectsOf(network.subnet4).flatMap((subnet) => place(subnet, network)),
     ),
   ]
+}
+
+/**
+ * Scopes that Kea has twice: it takes `10.0.0.0/24` and `10.0.0.1/24` for two subnets, which have the
+ * same addresses.
+ */
+export function ambiguousKeys(placed: readonly PlacedSubnet[]): ReadonlySet<ScopeKey> {
+  const seen = new Set<ScopeKey>()
+  const twice = new Set<ScopeKey>()
+  for (const { key } of placed) (seen.has(key) ? twice : seen).add(key)
+  return twice
 }
 
 /** First and last address of a pool, written as `a - b` or as a prefix. */

@@ -13,7 +13,7 @@ import {
 } from '../driver.ts'
 import { revive, setConfiguration } from './apply.ts'
 import { claimInstallation } from './claim.ts'
-import { lostOption43, providedBy, subnetsOf } from './configuration.ts'
+import { ambiguousKeys, lostOption43, providedBy, subnetsOf } from './configuration.ts'
 import { type KeaAnswer, openControl, type SendOptions } from './control.ts'
 import { type HaConfig, haConfigs, haStates, relationshipsOf } from './ha.ts'
 import type { HttpCredentials } from './http.ts'
@@ -151,7 +151,7 @@ export async function openKea(options: KeaOptions): Promise<DhcpDriver> {
       const message = merge.scopes.map((one) => one.message).join('; ')
       return { kind: 'rejected', message, scopes: merge.scopes }
     }
-    const held = await reasonToHold(policy)
+    const held = await reasonToHold(policy, dhcp4)
     if (held !== undefined) return { kind: 'held', ...held }
     const lost = lostOption43(merge.dhcp4)
     if (lost !== undefined) {
@@ -190,6 +190,7 @@ export async function openKea(options: KeaOptions): Promise<DhcpDriver> {
       if (runningSize === 0) await configuration()
       return writeConfiguration(control, policy, runningSize)
     },
+    revive: settle,
     async close() {
       control.close()
     },
@@ -198,8 +199,11 @@ export async function openKea(options: KeaOptions): Promise<DhcpDriver> {
 
 function scopesIn(dhcp4: JsonObject): Pick<Snapshot, 'scopes' | 'unreplicable'> {
   const placed = subnetsOf(dhcp4)
+  const ambiguous = ambiguousKeys(placed)
   const unreplicable = placed.flatMap((one): readonly (readonly [ScopeKey, string])[] => {
-    const reason = unreplicableReason(one)
+    const reason = ambiguous.has(one.key)
+      ? `${one.key} is on this server twice, written with different host bits; correct one of the two subnets`
+      : unreplicableReason(one)
     return reason === undefined ? [] : [[one.key, reason]]
   })
   return {

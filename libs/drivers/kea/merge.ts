@@ -5,7 +5,7 @@ import { contentOf } from '#dhcp/fingerprint.ts'
 import type { Json, JsonObject } from '#dhcp/json.ts'
 import type { Scope, ScopeKey } from '#dhcp/scope.ts'
 import type { ScopeRejection, ScopeWrite } from '../driver.ts'
-import { networkName, type PlacedSubnet, subnetsOf } from './configuration.ts'
+import { ambiguousKeys, networkName, type PlacedSubnet, subnetsOf } from './configuration.ts'
 import { type Levels, sameJson, withoutInherited } from './inherit.ts'
 import { foreignOption, objectsOf } from './options.ts'
 import { referable, referencesOf } from './references.ts'
@@ -22,11 +22,18 @@ export function writtenForm(dhcp4: JsonObject): JsonObject {
 }
 
 export function mergeScopes(dhcp4: JsonObject, writes: readonly ScopeWrite[]): Merge {
-  const present = new Map(subnetsOf(dhcp4).map((placed) => [placed.key, placed]))
+  const placed = subnetsOf(dhcp4)
+  const ambiguous = ambiguousKeys(placed)
+  const present = new Map(placed.map((one) => [one.key, one]))
   const differing = writes.filter((write) => differs(present.get(write.scope), write.wanted))
   if (differing.length === 0) return { kind: 'unchanged' }
   const known = referable(dhcp4)
   const refused = [
+    ...differing.flatMap(({ scope }): readonly ScopeRejection[] =>
+      ambiguous.has(scope)
+        ? [{ scope, code: 'unreplicable', message: `${scope} is on this server twice, with different host bits` }]
+        : [],
+    ),
     ...differing.flatMap(({ scope, wanted }) => (wanted === undefined ? [] : refusalOf(scope, wanted, known))),
     ...idClashes(present, writes),
   ]
@@ -77,12 +84,16 @@ function idClashes(
     if (wanted === undefined) ids.delete(scope)
     else ids.set(scope, wanted.id)
   }
+  const holders = new Map<number, ScopeKey[]>()
+  for (const [key, id] of ids) {
+    if (id !== undefined) holders.set(id, [...(holders.get(id) ?? []), key])
+  }
   return writes.flatMap(({ scope, wanted }): readonly ScopeRejection[] => {
     if (wanted === undefined) return []
     if (wanted.id === undefined) {
       return [{ scope, code: 'unreplicable', message: `${scope} has no subnet id, which Kea's leases refer to` }]
     }
-    const other = [...ids].find(([key, id]) => key !== scope && id === wanted.id)?.[0]
+    const other = holders.get(wanted.id)?.find((key) => key !== scope)
     if (other === undefined) return []
     return [
       {

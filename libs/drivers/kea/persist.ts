@@ -3,8 +3,17 @@
 
 import { readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
+import type { JsonObject } from '#dhcp/json.ts'
 import { DriverError, type PersistResult } from '../driver.ts'
-import { freeSpaceFor, keepOriginal, lossesOf, makeDurable, putBack, rememberWritten } from './config-file.ts'
+import {
+  freeSpaceFor,
+  keepOriginal,
+  lossesOf,
+  makeDurable,
+  putBack,
+  rememberWritten,
+  withoutComments,
+} from './config-file.ts'
 import type { KeaControl } from './control.ts'
 
 /** Milliseconds. */
@@ -20,21 +29,36 @@ export type FilePolicy = {
   readonly acceptRewrite: boolean
 }
 
-/** Why nothing may be written to this server yet: its file would lose something that cannot be made again. */
-export async function reasonToHold({
-  file,
-  acceptRewrite,
-}: FilePolicy): Promise<{ code: string; message: string } | undefined> {
-  if (file === undefined || acceptRewrite) return undefined
+export type Hold = { readonly code: string; readonly message: string }
+
+/**
+ * Why nothing may be written to this server: its file, or what it runs by it, would lose something
+ * that cannot be made again. `running` is what config-get gives.
+ */
+export async function reasonToHold(policy: FilePolicy, running: JsonObject): Promise<Hold | undefined> {
+  const { file } = policy
+  if (file === undefined) return undefined
   let text: string
   try {
     text = await readFile(file, 'utf8')
   } catch (error) {
+    if (policy.acceptRewrite) return undefined
     return {
       code: 'config-file-unreadable',
       message: `${file} cannot be read (${(error as Error).message}), so what Kea would write over is unknown; correct config-file, or give this process the right to read it`,
     }
   }
+  // Kea 2.2 does not give the block back, so that config-set, which repeats what it gives, would end it.
+  if (running.compatibility === undefined && /"compatibility"\s*:\s*\{\s*"/.test(withoutComments(text))) {
+    return {
+      code: 'compatibility-unreadable',
+      message: `${file} has a compatibility block that Kea does not give back, and a write through its control channel would end its effect; remove it, or use Kea 2.6 or later`,
+    }
+  }
+  return policy.acceptRewrite ? undefined : lossOf(file, text)
+}
+
+function lossOf(file: string, text: string): Hold | undefined {
   const { comments, includes } = lossesOf(text)
   if (comments + includes === 0) return undefined
   const what = [
@@ -55,12 +79,12 @@ export async function writeConfiguration(
 ): Promise<PersistResult> {
   const { file } = policy
   if (file === undefined) return configWrite(control, undefined)
-  const held = await reasonToHold(policy)
-  if (held !== undefined) return { kind: 'not-persisted', code: 'rejected', message: held.message }
   let original: Buffer
   let copy: string | undefined
   try {
     original = await readFile(file)
+    const loss = policy.acceptRewrite ? undefined : lossOf(file, original.toString('utf8'))
+    if (loss !== undefined) return { kind: 'not-persisted', code: 'rejected', message: loss.message }
     const free = await freeSpaceFor(file, original)
     if (free < runningSize * FILE_SIZE_FACTOR) {
       return {

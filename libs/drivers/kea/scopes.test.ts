@@ -181,3 +181,14 @@ test('a scope whose raw option 43 came back empty cannot be replicated', () => {
   )
   assert.equal(placed([]), undefined)
 })
+
+test('a subnet that is there twice, by its host bits, is not written', () => {
+  const server = { ...aServer, subnet4: [aSubnet, { ...aSubnet, id: 99, subnet: '10.0.0.1/24' }] }
+  const merge = mergeScopes(server, [{ scope: scope().key }])
+  assert.ok(merge.kind === 'refused')
+  assert.match(merge.scopes[0]?.message ?? '', /twice/)
+})
+
+test('a subnet that is not understood is an error, not a subnet less', () => {
+  assert.throws(() => subnetsOf({ subnet4: [{ id: 1, subnet: '2001:db8::/32' }] }), { code: 'protocol' })
+})
