@@ -7,7 +7,8 @@
  * - A package that is installed is not touched: not upgraded, removed, enabled, disabled or restarted.
  * - While it runs, `policy-rc.d` forbids every start, stop and restart by maintainer scripts, so that no
  *   daemon of the new packages comes up even for a moment. An existing policy-rc.d is moved aside and put
- *   back; one that an earlier, killed run left behind is recognised by its mark and removed.
+ *   back. Ours forbids nothing once the script has gone, so that a killed installation does no harm; the next
+ *   one recognises it by its mark and removes it.
  * - `NEEDRESTART_SUSPEND`: Ubuntu's needrestart would otherwise restart other services of the machine.
  * - Afterwards the units and init scripts of the packages that are new are disabled. They were never
  *   enabled by the administrator, and an upgrade of the package keeps them so.
@@ -55,7 +56,13 @@ trap finish EXIT
 trap 'exit 143' INT TERM HUP
 restore
 if [ -e "$policy" ] || [ -L "$policy" ]; then mv "$policy" "$aside"; fi
-printf '#!/bin/sh\\n# %s\\nexit 101\\n' "$mark" >"$policy"
+cat >"$policy" <<END
+#!/bin/sh
+# $mark
+[ -d /proc/$$ ] && exit 101
+[ -x $aside ] && exec $aside "\\$@"
+exit 0
+END
 chmod 755 "$policy"
 installed >"$before"
 
