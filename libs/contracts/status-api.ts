@@ -12,53 +12,6 @@ export const SYNC_STATES = ['in-sync', 'out-of-sync', 'conflict', 'unknown'] as 
 export const RUN_STATUSES = [...REPLICATION_STATUSES, 'pending', 'running'] as const
 export type RunStatus = (typeof RUN_STATUSES)[number]
 
-// --- problems (RFC 9457)
-
-/** Every `type` is this and the code; the code is also a member of its own. */
-export const PROBLEM_TYPE_PREFIX = 'urn:twinscope:problem:'
-
-/** Stable codes with the status and title that go with them. */
-export const PROBLEMS = {
-  'invalid-request': { status: 400, title: 'The request is not understood' },
-  'ambiguous-scope': { status: 400, title: 'The scope ID stands for more than one scope' },
-  'invalid-cursor': { status: 400, title: 'The cursor is not one of this list' },
-  unauthorized: { status: 401, title: 'A token is needed' },
-  'not-found': { status: 404, title: 'There is nothing at this address' },
-  'unknown-server': { status: 404, title: 'The server is not known' },
-  'unknown-relationship': { status: 404, title: 'The failover relationship is not known' },
-  'unknown-scope': { status: 404, title: 'The scope is not known' },
-  'unknown-replication': { status: 404, title: 'The replication is not known' },
-  'not-in-relationship': { status: 409, title: 'The server is not a partner of this relationship' },
-  'no-relationship': { status: 409, title: 'The server takes part in no failover relationship' },
-  'no-authority': { status: 409, title: 'The authoritative side is not known' },
-  'payload-too-large': { status: 413, title: 'The request is too large' },
-  'unsupported-media-type': { status: 415, title: 'The request body is not JSON' },
-  'idempotency-key-reused': { status: 422, title: 'The idempotency key belongs to another request' },
-  'server-unreachable': { status: 502, title: 'A DHCP server could not be read' },
-  'messaging-unavailable': { status: 503, title: 'NATS is not reachable' },
-  internal: { status: 500, title: 'The status service failed' },
-} as const satisfies Record<string, { readonly status: number; readonly title: string }>
-export type ProblemCode = keyof typeof PROBLEMS
-
-export const Problem = Type.Object(
-  {
-    type: Type.String(),
-    code: Type.String(),
-    title: Type.String(),
-    status: Type.Integer(),
-    detail: Type.String({ description: 'What is wrong here, and what to do' }),
-    instance: Type.Optional(Type.String()),
-    errors: Type.Optional(
-      Type.Array(Type.Object({ path: Type.String(), message: Type.String() }), {
-        description: 'Where a request is not understood: every place',
-      }),
-    ),
-    near: Type.Optional(Type.Array(Type.String(), { description: 'Known names like the one that was given' })),
-  },
-  { title: 'Problem', description: 'RFC 9457 problem details' },
-)
-export type Problem = Static<typeof Problem>
-
 // --- relationships
 
 export const PartnerView = Type.Object(

@@ -1,9 +1,9 @@
 // Talks to the status API. Nothing else of Twinscope is ever contacted by the CLI.
 
+import type { Problem } from '#contracts/problems.ts'
 import type {
   Accepted,
   PlanAnswer,
-  Problem,
   Relationship,
   RelationshipDetail,
   RelationshipPlan,

@@ -2,7 +2,7 @@
 
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import fastify from 'fastify'
-import { PROBLEMS } from '#contracts/status-api.ts'
+import { PROBLEMS } from '#contracts/problems.ts'
 import type { Logger } from '#telemetry/logger.ts'
 import type { Telemetry } from '#telemetry/register.ts'
 import type { Live } from './live.ts'

@@ -1,7 +1,7 @@
 // The OpenAPI 3.1 document of the routes. TypeBox schemas are JSON Schema 2020-12, so they go in as they are;
 // schemas with a title become components.
 
-import { PROBLEM_TYPE_PREFIX, PROBLEMS } from '#contracts/status-api.ts'
+import { PROBLEM_TYPE_PREFIX, PROBLEMS } from '#contracts/problems.ts'
 
 type JsonSchema = { readonly [key: string]: unknown }
 

@@ -1,6 +1,6 @@
 // RFC 9457 problem details: every error of the API has a stable `type`.
 
-import { PROBLEM_TYPE_PREFIX, PROBLEMS, type Problem, type ProblemCode } from '#contracts/status-api.ts'
+import { PROBLEM_TYPE_PREFIX, PROBLEMS, type Problem, type ProblemCode } from '#contracts/problems.ts'
 
 type ProblemExtras = {
   readonly errors?: readonly { readonly path: string; readonly message: string }[]

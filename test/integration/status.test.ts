@@ -5,9 +5,9 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { ReplicationRequested } from '#contracts/messages.ts'
+import type { Problem } from '#contracts/problems.ts'
 import type {
   PlanAnswer,
-  Problem,
   Readiness,
   Relationship,
   RelationshipDetail,

@@ -1,14 +1,20 @@
 // The drawer: everything about one replication or one relationship. Its address is in the URL, so it can be linked to.
 
-import { duration, exactTime, facts, h, pill, planLines, plural, replaceContent, shortName, time } from './dom.js'
+import {
+  drawerHead,
+  duration,
+  exactTime,
+  facts,
+  get,
+  h,
+  pill,
+  planLines,
+  plural,
+  replaceContent,
+  shortName,
+} from './dom.js'
+import { planSection, relationshipView } from './relationship-details.js'
 import { causeText, scopesText } from './replications.js'
-
-async function get(path) {
-  const response = await fetch(path)
-  const body = await response.json()
-  if (!response.ok) throw new Error(body.detail ?? `the service answered ${response.status}`)
-  return body
-}
 
 function stages(list) {
   if (list.length === 0) return undefined
@@ -73,21 +79,11 @@ function scopesOf(replication) {
   )
 }
 
-function head(title, status) {
-  return h(
-    'header',
-    { class: 'drawer-head' },
-    h('h2', { id: 'details-title', tabindex: '-1', 'data-key': 'title' }, title),
-    status === undefined ? undefined : pill(status),
-    h('a', { class: 'button', href: '#/', 'data-key': 'close', 'aria-label': 'Close the details' }, 'Close'),
-  )
-}
-
 function replicationView(replication) {
   const { cause } = replication
   const target = replication.target === undefined ? '' : ` → ${shortName(replication.target)}`
   return [
-    head(
+    drawerHead(
       `${replication.relationship ?? shortName(replication.source)}: ${scopesText(replication)}`,
       replication.status,
     ),
@@ -133,113 +129,6 @@ function replicationView(replication) {
   ]
 }
 
-function partnerFacts(partner) {
-  return h(
-    'section',
-    { class: 'child' },
-    h(
-      'div',
-      { class: 'scope-head' },
-      h('h3', {}, partner.server),
-      pill(partner.reachable ? partner.failoverState : 'unreachable'),
-    ),
-    facts([
-      ['Role', partner.role === 'authoritative' ? 'authoritative side' : partner.role],
-      ['Product', partner.version ?? partner.product],
-      ['Own word for its state', partner.nativeState],
-      ['In this state since', partner.failoverSince === undefined ? undefined : time(partner.failoverSince)],
-      ['Last read', partner.readAt === undefined ? undefined : time(partner.readAt)],
-    ]),
-    partner.problem === undefined ? undefined : h('p', { class: 'callout', 'data-state': 'unknown' }, partner.problem),
-  )
-}
-
-function plannedScope(scope) {
-  return h(
-    'li',
-    { class: 'scope' },
-    h('div', { class: 'scope-head' }, h('code', {}, scope.scopeId), h('span', { class: 'tag' }, scope.action)),
-    scope.obstacles.map(({ message }) => h('p', { class: 'callout', 'data-state': 'held' }, message)),
-    planLines(scope.changes),
-  )
-}
-
-function planSection(name) {
-  const target = h('div', { 'aria-live': 'polite' })
-  const show = async (event) => {
-    event.target.disabled = true
-    target.replaceChildren(h('p', { class: 'muted' }, 'Reading both servers …'))
-    try {
-      const plan = await get(`/v1/relationships/${encodeURIComponent(name)}/diff`)
-      target.replaceChildren(
-        h('p', { class: 'muted small' }, `${plan.source} → ${plan.target}`),
-        plan.scopes.length === 0
-          ? h('p', {}, 'A replication would change nothing.')
-          : h('ul', { class: 'scopes-list' }, plan.scopes.map(plannedScope)),
-        ...plan.shown.map(({ scopeId, message }) =>
-          h('p', { class: 'callout', 'data-state': 'unknown' }, `${scopeId}: ${message}`),
-        ),
-        ...plan.notes.map((note) => h('p', { class: 'callout', 'data-state': 'pending' }, note)),
-      )
-    } catch (error) {
-      target.replaceChildren(h('p', { class: 'callout', 'data-state': 'failed' }, error.message))
-    }
-    event.target.disabled = false
-  }
-  return h(
-    'section',
-    {},
-    h(
-      'div',
-      { class: 'scope-head' },
-      h('h3', {}, 'What a replication would change'),
-      h('button', { type: 'button', class: 'button', onclick: show }, 'Compare now'),
-    ),
-    target,
-  )
-}
-
-function scopeTable(scopes) {
-  const rank = { conflict: 0, 'out-of-sync': 1, 'in-sync': 2 }
-  const sorted = [...scopes].sort((a, b) => rank[a.sync] - rank[b.sync])
-  return h(
-    'section',
-    {},
-    h('h3', {}, plural(scopes.length, 'scope')),
-    h(
-      'div',
-      { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Table of scopes' },
-      h(
-        'table',
-        {},
-        h(
-          'thead',
-          {},
-          h(
-            'tr',
-            {},
-            ['Scope', 'State', 'Why', 'Since'].map((title) => h('th', { scope: 'col' }, title)),
-          ),
-        ),
-        h(
-          'tbody',
-          {},
-          sorted.map((scope) =>
-            h(
-              'tr',
-              {},
-              h('td', { class: 'mono nowrap' }, scope.scopeId),
-              h('td', {}, pill(scope.sync)),
-              h('td', {}, scope.why),
-              h('td', { class: 'nowrap' }, scope.since === undefined ? '' : time(scope.since)),
-            ),
-          ),
-        ),
-      ),
-    ),
-  )
-}
-
 export function createDetails({ dialog, drawer }) {
   let route
   let plan
@@ -251,16 +140,10 @@ export function createDetails({ dialog, drawer }) {
       if (route?.[1] !== name) return
       if (kind === 'replications') return replaceContent(drawer, replicationView(detail))
       plan ??= planSection(name)
-      replaceContent(drawer, [
-        head(name, detail.sync),
-        detail.reason === undefined ? undefined : h('p', { class: 'lead' }, detail.reason),
-        h('div', { class: 'two' }, detail.partners.map(partnerFacts)),
-        detail.configured ? plan : undefined,
-        scopeTable(detail.scopes),
-      ])
+      replaceContent(drawer, relationshipView(detail, plan))
     } catch (error) {
       replaceContent(drawer, [
-        head('Not available'),
+        drawerHead('Not available'),
         h('p', { class: 'callout', 'data-state': 'failed' }, error.message),
       ])
     }

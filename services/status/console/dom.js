@@ -91,3 +91,21 @@ export function facts(rows) {
       .map(([name, value, wide]) => h('div', { class: wide && 'wide' }, h('dt', {}, name), h('dd', {}, value))),
   )
 }
+
+/** What the API answers; its own words where it refuses. */
+export async function get(path) {
+  const response = await fetch(path)
+  const body = await response.json()
+  if (!response.ok) throw new Error(body.detail ?? `the service answered ${response.status}`)
+  return body
+}
+
+export function drawerHead(title, status) {
+  return h(
+    'header',
+    { class: 'drawer-head' },
+    h('h2', { id: 'details-title', tabindex: '-1', 'data-key': 'title' }, title),
+    status === undefined ? undefined : pill(status),
+    h('a', { class: 'button', href: '#/', 'data-key': 'close', 'aria-label': 'Close the details' }, 'Close'),
+  )
+}

@@ -22,6 +22,7 @@ const FILES = [
   'relationships.js',
   'replications.js',
   'details.js',
+  'relationship-details.js',
   'console.css',
   'icon.svg',
 ] as const

@@ -1,6 +1,7 @@
 // What-if: what a request would do, without doing it.
 
-import { PlanAnswer, Problem, ReplicationBody } from '#contracts/status-api.ts'
+import { Problem } from '#contracts/problems.ts'
+import { PlanAnswer, ReplicationBody } from '#contracts/status-api.ts'
 import type { App, AppParts } from '#status/app.ts'
 import { resolveRequest } from '#status/names.ts'
 import { planRequest } from '#status/plans.ts'

@@ -1,9 +1,9 @@
 // Relationships, servers, and the difference of a relationship.
 
 import { Type } from 'typebox'
+import { Problem } from '#contracts/problems.ts'
 import { shortName } from '#contracts/relationships.ts'
 import {
-  Problem,
   RelationshipDetail,
   RelationshipList,
   RelationshipPlan,

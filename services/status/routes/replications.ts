@@ -2,9 +2,9 @@
 
 import { timingSafeEqual } from 'node:crypto'
 import { Type } from 'typebox'
+import { Problem } from '#contracts/problems.ts'
 import {
   Accepted,
-  Problem,
   ReplicationBody,
   ReplicationDetail,
   ReplicationList,
