@@ -1,125 +1,26 @@
 // The watcher with a real NATS and simulated DHCP servers in a process of their own.
 
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
-import type { ScopeChanged } from '#contracts/messages.ts'
-import type { RegisteredGate } from '#contracts/registry.ts'
-import { BUCKETS, STREAMS } from '#contracts/streams.ts'
-import { gateKey } from '#contracts/subjects.ts'
+import { test } from 'node:test'
 import { contentOf } from '#dhcp/fingerprint.ts'
 import type { Scope, ScopeKey } from '#dhcp/scope.ts'
 import { eventually } from '#harness/eventually.ts'
-import { type NatsServer, startNats } from '#harness/nats.ts'
-import { startProcess, type TestProcess } from '#harness/processes.ts'
-import { type Simulator, startSimulator } from '#harness/simulator.ts'
-import { openBucket } from '#messaging/buckets.ts'
-import { connectMessaging, type Messaging } from '#messaging/connection.ts'
+import type { TestProcess } from '#harness/processes.ts'
+import { aHouse, PATIENCE_MS, SCOPES, SERVER } from '#harness/watched-house.ts'
 import { createGateClient, GateError } from '#messaging/gate-client.ts'
-import { orderedMessages } from '#messaging/last.ts'
-import { provision } from '#messaging/provision.ts'
-import { type ServerDescription, samplePair } from '#simulator/description.ts'
-import { createLogger } from '#telemetry/logger.ts'
 
-const SERVER = 'sim1.example.net'
-const SCOPES = 4
 const FIRST = '10.0.1.0/24' as ScopeKey
 const SECOND = '10.0.2.0/24' as ScopeKey
-const WATCHER = new URL('../../services/watcher/main.ts', import.meta.url).pathname
-
-type House = {
-  readonly nats: NatsServer
-  readonly simulator: Simulator
-  readonly events: ScopeChanged[]
-  readonly messaging: Messaging
-  startWatcher(options?: { stateDir?: string; env?: Record<string, string>; wait?: boolean }): Promise<TestProcess>
-  registered(): Promise<RegisteredGate | undefined>
-  /** Waits for an event of the scope. The first read of a server publishes nothing. */
-  event(scope: ScopeKey): Promise<ScopeChanged>
-}
-
-/** NATS, a simulated pair, and everything that is published, until the test ends. */
-async function aHouse(
-  t: TestContext,
-  change: (server: ServerDescription) => ServerDescription = (server) => server,
-): Promise<House> {
-  const directory = await mkdtemp(join(tmpdir(), 'twinscope-watcher-'))
-  const nats = await startNats()
-  const simulator = await startSimulator({ servers: samplePair({ scopes: SCOPES }).servers.map(change) })
-  const config = join(directory, 'twinscope.yaml')
-  await writeFile(
-    config,
-    `servers:
-  - { name: sim1.example.net, kind: simulated, control: "${simulator.control('sim1.example.net')}" }
-  - { name: sim2.example.net, kind: simulated, control: "${simulator.control('sim2.example.net')}" }
-relationships:
-  - { name: sim1-sim2, servers: [sim1.example.net, sim2.example.net], authority: sim1.example.net, mode: automatic }
-`,
-  )
-  const messaging = await connectMessaging({
-    url: nats.url,
-    name: 'test',
-    logger: createLogger({ service: 'test', level: 'silent' }),
-  })
-  await provision(messaging)
-  const events: ScopeChanged[] = []
-  const stop = new AbortController()
-  const following = orderedMessages(messaging, {
-    stream: STREAMS.changes.name,
-    onMessage: (message) => events.push(JSON.parse(message.body)),
-    onReset: () => events.splice(0),
-    signal: stop.signal,
-  })
-  const gates = await openBucket(messaging, BUCKETS.gates)
-  const watchers: TestProcess[] = []
-  t.after(async () => {
-    for (const watcher of watchers) await watcher.kill()
-    stop.abort()
-    await messaging.close()
-    await following.catch(() => undefined)
-    await simulator.stop()
-    await nats.stop()
-    await rm(directory, { recursive: true, force: true })
-  })
-  return {
-    nats,
-    simulator,
-    events,
-    messaging,
-    async startWatcher({ stateDir = join(directory, 'state'), env = {}, wait = true } = {}) {
-      const watcher = await startProcess(process.execPath, [WATCHER], {
-        name: 'watcher',
-        env: {
-          NATS_URL: nats.url,
-          TWINSCOPE_CONFIG: config,
-          TWINSCOPE_STATE_DIR: stateDir,
-          TWINSCOPE_SERVERS: 'sim1',
-          TWINSCOPE_LOG_LEVEL: 'debug',
-          TWINSCOPE_PROBE_MS: '100',
-          ...env,
-        },
-        readyTimeoutMs: 30_000,
-        ...(wait && { readyWhen: (line: string) => line.includes('"msg":"ready"') }),
-      })
-      watchers.push(watcher)
-      return watcher
-    },
-    async registered() {
-      const entry = await gates.get(gateKey(SERVER))
-      return entry && JSON.parse(entry.value)
-    },
-    event: (scope) =>
-      eventually(() => events.find((event) => event.scope === scope) ?? false, {
-        timeoutMs: 30_000,
-        what: `an event of ${scope}`,
-      }),
-  }
-}
 
 function renamed(name: string): (scope: Scope) => Scope {
   return (scope) => ({ ...scope, properties: { ...scope.properties, name } })
+}
+
+/** Waits until a process has logged a sentence. */
+function says(speaker: TestProcess, sentence: string): Promise<unknown> {
+  const what = `${speaker.name} says "${sentence}"`
+  return eventually(() => speaker.output.includes(`"msg":"${sentence}"`), { timeoutMs: PATIENCE_MS, what })
 }
 
 function fingerprintOf(scope: Scope): string {
@@ -229,7 +130,7 @@ test('NATS may be down at the start', async (t) => {
   })
   await house.nats.restart()
 
-  await eventually(() => watcher.output.includes('"msg":"ready"'), { what: 'the watcher is ready' })
+  await says(watcher, 'ready')
   await house.simulator.admin.editScope(SERVER, FIRST, renamed('after the start'))
   await house.event(FIRST)
 })
@@ -238,11 +139,11 @@ test('a watcher stops cleanly while NATS is down, before and after its start', a
   const house = await aHouse(t)
   const started = await house.startWatcher()
   await house.nats.kill9()
-  await eventually(() => started.output.includes('"msg":"waiting for NATS"'), { what: 'it has noticed' })
+  await says(started, 'waiting for NATS')
   assert.deepEqual(await started.kill(), { code: 0, signal: null })
 
   const starting = await house.startWatcher({ wait: false })
-  await eventually(() => starting.output.includes('"msg":"waiting for NATS"'), { what: 'it waits' })
+  await says(starting, 'waiting for NATS')
   assert.deepEqual(await starting.kill(), { code: 0, signal: null })
 })
 
@@ -250,7 +151,10 @@ test('a wiped NATS is told of the watcher and of later changes', async (t) => {
   const house = await aHouse(t)
   await house.startWatcher()
   await house.nats.wipe()
-  await eventually(async () => (await house.registered()) ?? false, { what: 'the registration is back' })
+  await eventually(async () => (await house.registered()) ?? false, {
+    timeoutMs: PATIENCE_MS,
+    what: 'the registration is back',
+  })
   await house.simulator.admin.editScope(SERVER, FIRST, renamed('after the wipe'))
 
   assert.equal((await house.event(FIRST)).change, 'changed')
@@ -265,14 +169,17 @@ test('a server that is down is unreachable, said once, and loses no scope', asyn
       const entry = await house.registered()
       return entry?.reachable === false ? entry : false
     },
-    { what: 'registered as unreachable' },
+    { timeoutMs: PATIENCE_MS, what: 'registered as unreachable' },
   )
   assert.match(down.problem ?? '', /cannot be reached/)
   // Several tries later nothing was deleted and nothing said twice.
   await new Promise((resolve) => setTimeout(resolve, 1_000))
   assert.equal(watcher.output.split('"msg":"server cannot be read').length - 1, 1)
   await house.simulator.admin.setFaults(SERVER, {})
-  await eventually(async () => (await house.registered())?.reachable === true, { what: 'registered as reachable' })
+  await eventually(async () => (await house.registered())?.reachable === true, {
+    timeoutMs: PATIENCE_MS,
+    what: 'registered as reachable',
+  })
 
   assert.equal(house.events.length, 0)
 })
@@ -282,7 +189,10 @@ test('a read with half of the answer is no configuration', async (t) => {
   await house.startWatcher()
   await house.simulator.admin.setFaults(SERVER, { truncateReads: true })
   await house.simulator.admin.editScope(SERVER, FIRST, renamed('half'))
-  await eventually(async () => (await house.registered())?.reachable === false, { what: 'registered as unreadable' })
+  await eventually(async () => (await house.registered())?.reachable === false, {
+    timeoutMs: PATIENCE_MS,
+    what: 'registered as unreadable',
+  })
   assert.equal(house.events.length, 0)
   await house.simulator.admin.setFaults(SERVER, {})
 
@@ -296,7 +206,7 @@ test('a second watcher of a server is refused and told who holds it', async (t) 
   const elsewhere = await house.startWatcher({ wait: false, stateDir: join(house.simulator.directory, 'other-state') })
 
   for (const second of [samePlace, elsewhere]) {
-    await eventually(() => !second.running, { timeoutMs: 20_000, what: 'the second watcher ends' })
+    await eventually(() => !second.running, { timeoutMs: PATIENCE_MS, what: 'the second watcher ends' })
     assert.equal((await second.exited).code, 1)
     assert.match(second.output, new RegExp(`already guarded: the watcher with process id ${first.pid}`))
   }
@@ -306,7 +216,10 @@ test('a second watcher of a server is refused and told who holds it', async (t) 
 test('the relationship and its failover state are registered; one that the server lacks is a problem', async (t) => {
   const house = await aHouse(t)
   await house.startWatcher()
-  const entry = await eventually(async () => (await house.registered()) ?? false, { what: 'a registration' })
+  const entry = await eventually(async () => (await house.registered()) ?? false, {
+    timeoutMs: PATIENCE_MS,
+    what: 'a registration',
+  })
   assert.deepEqual(
     entry.relationships.map(({ name, configured, partner, mode, state, scopeCount }) => ({
       name,
@@ -336,8 +249,12 @@ test('the relationship and its failover state are registered; one that the serve
 test('a configured relationship that the server lacks is a problem, registered and logged once', async (t) => {
   const house = await aHouse(t, ({ relationships: _, ...server }) => server)
   const watcher = await house.startWatcher()
-  const [relationship] = (await eventually(async () => (await house.registered()) ?? false, { what: 'a registration' }))
-    .relationships
+  const [relationship] = (
+    await eventually(async () => (await house.registered()) ?? false, {
+      timeoutMs: PATIENCE_MS,
+      what: 'a registration',
+    })
+  ).relationships
   await house.simulator.admin.editScope(SERVER, FIRST, renamed('another read'))
   await house.event(FIRST)
 
