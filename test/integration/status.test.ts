@@ -92,7 +92,7 @@ async function publishedRequests(): Promise<readonly ReplicationRequested[]> {
 test('a difference is shown as out of sync, with its scope and why', async () => {
   const detail = await relationship('dhcp1-dhcp2', ({ sync }) => sync === 'out-of-sync')
 
-  assert.deepEqual(detail.counts, { inSync: 1, outOfSync: 1, conflict: 0, total: 2 })
+  assert.deepEqual(detail.counts, { inSync: 1, outOfSync: 1, conflict: 0, total: 2, agreed: 2 })
   assert.deepEqual(
     detail.differences.map(({ scopeId, code, action }) => [scopeId, code, action]),
     [['10.0.20.0', 'changed', 'replicate']],
