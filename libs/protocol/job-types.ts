@@ -54,7 +54,8 @@ export type RunInput =
   | { readonly kind: 'planned'; readonly safe: readonly ScopeVersion[] }
   | { readonly kind: 'recorded' }
   | { readonly kind: 'committed'; readonly results: readonly CommittedScope[] }
-  | { readonly kind: 'agreed' }
+  /** `serial`: what the gate gave to the bases it set. */
+  | { readonly kind: 'agreed'; readonly serial?: number }
   /** What was read or promised is no longer so: begin again with comparing. */
   | { readonly kind: 'outdated'; readonly why: 'stale-ticket' | 'stale-epoch' | 'input-changed' }
   | { readonly kind: 'side-failed'; readonly failure: SideFailure }
@@ -82,6 +83,7 @@ export type RunEffect =
   | {
       readonly kind: 'agree'
       readonly server: string
+      readonly side: string
       readonly epoch: number
       readonly scopes: readonly { readonly scope: string; readonly fingerprint?: string; readonly serial?: number }[]
     }
@@ -97,7 +99,8 @@ export type RunPhase =
   | 'plan'
   | 'record'
   | 'commit'
-  | 'agree'
+  | 'agree-target'
+  | 'agree-source'
   | 'waiting'
   | 'finished'
 
@@ -116,6 +119,5 @@ export type RunState = {
   readonly versions: readonly ScopeVersion[]
   /** Results per scope, over all rounds and recalled commits; the newest counts. */
   readonly results: readonly CommittedScope[]
-  readonly pendingAgreements: number
   readonly refusal?: { readonly code: string; readonly message: string }
 }

@@ -96,8 +96,11 @@ test('equal contents that no gate has as base are agreed on both sides', () => {
   )
   assert.deepEqual(
     run.last.map((effect) => effect.kind === 'agree' && effect.server),
-    ['a', 'b'],
+    ['b'],
   )
+  const [source] = stepRun(run.state, { kind: 'agreed', serial: 7 }).effects
+  assert.ok(source?.kind === 'agree')
+  assert.deepEqual([source.server, source.scopes], ['a', [{ scope: SCOPE, fingerprint: 'x', serial: 7 }]])
 })
 
 test('an automatic run does not prepare for a foreign edit', () => {

@@ -38,7 +38,6 @@ export function startRun(policy: RunPolicy, jobs: readonly RunJob[]): Step {
     compared: [],
     versions: [],
     results: [],
-    pendingAgreements: 0,
   }
   return { state, effects: [{ kind: 'read-authority' }] }
 }
@@ -107,33 +106,42 @@ function finish(state: RunState): Step {
   return { state: { ...state, phase: 'finished' }, effects: [{ kind: 'finish' }] }
 }
 
-/** Both gates remember what they now agree on; then the run is over. */
-function agreeAndFinish(state: RunState): Step {
-  const { side, epoch } = state
-  if (side === undefined || epoch === undefined) return finish(state)
-  const wanted = new Map(state.versions.map((version) => [version.scope, version.wanted]))
-  const atSource = state.results
-    .filter(
-      ({ result, scope, baseSerial }) =>
-        (result === 'written' || result === 'unchanged') && wanted.has(scope) && baseSerial !== undefined,
-    )
-    .map(({ scope, baseSerial }) => {
-      const fingerprint = wanted.get(scope)
-      return {
-        scope,
-        ...(fingerprint === undefined ? {} : { fingerprint }),
-        ...(baseSerial === undefined ? {} : { serial: baseSerial }),
-      }
-    })
-  const equal = state.compared
+type Agreed = { readonly scope: string; readonly fingerprint?: string; readonly serial?: number }
+
+/** Scopes that were found equal and that not both gates have as their base. */
+function foundEqual(state: RunState): readonly Agreed[] {
+  return state.compared
     .filter(({ mayAgree }) => mayAgree)
     .map(({ scope, source }) => ({ scope, ...(source === undefined ? {} : { fingerprint: source }) }))
-  const effects: RunEffect[] = []
-  if (atSource.length + equal.length > 0)
-    effects.push({ kind: 'agree', server: side, epoch, scopes: [...atSource, ...equal] })
-  if (equal.length > 0) effects.push({ kind: 'agree', server: targetOf(state), epoch, scopes: equal })
-  if (effects.length === 0) return finish(state)
-  return { state: { ...state, phase: 'agree', pendingAgreements: effects.length }, effects }
+}
+
+/** Scopes that were written; the source repeats the serial that the target gave them. */
+function justWritten(state: RunState): readonly Agreed[] {
+  const versions = new Map(state.versions.map((version) => [version.scope, version]))
+  return state.results.flatMap(({ result, scope, baseSerial }) => {
+    const version = versions.get(scope)
+    if (version === undefined || baseSerial === undefined || (result !== 'written' && result !== 'unchanged')) return []
+    return [{ scope, ...(version.wanted === undefined ? {} : { fingerprint: version.wanted }), serial: baseSerial }]
+  })
+}
+
+/** Both gates remember what they now agree on, the target first: its serial is repeated at the source. */
+function agreeAndFinish(state: RunState): Step {
+  if (state.side === undefined || state.epoch === undefined) return finish(state)
+  const equal = foundEqual(state)
+  if (equal.length === 0) return agreeAtSource(state, justWritten(state))
+  return {
+    state: { ...state, phase: 'agree-target' },
+    effects: [{ kind: 'agree', server: targetOf(state), side: state.side, epoch: state.epoch, scopes: equal }],
+  }
+}
+
+function agreeAtSource(state: RunState, scopes: readonly Agreed[]): Step {
+  if (scopes.length === 0 || state.side === undefined || state.epoch === undefined) return finish(state)
+  return {
+    state: { ...state, phase: 'agree-source' },
+    effects: [{ kind: 'agree', server: state.side, side: state.side, epoch: state.epoch, scopes }],
+  }
 }
 
 function onCompared(state: RunState, source: Side, target: Side, nowMs: number): Step {
@@ -256,11 +264,15 @@ export function stepRun(state: RunState, input: RunInput): Step {
     case 'commit':
       if (input.kind === 'committed') return onCommitted(state, input.results)
       break
-    case 'agree':
+    case 'agree-target': {
       if (input.kind !== 'agreed') break
-      return state.pendingAgreements > 1
-        ? { state: { ...state, pendingAgreements: state.pendingAgreements - 1 }, effects: [] }
-        : finish(state)
+      const { serial } = input
+      const equal = foundEqual(state).map((scope) => (serial === undefined ? scope : { ...scope, serial }))
+      return agreeAtSource(state, [...justWritten(state), ...equal])
+    }
+    case 'agree-source':
+      if (input.kind === 'agreed') return finish(state)
+      break
   }
   return { state, effects: [] }
 }

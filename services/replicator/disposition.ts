@@ -7,6 +7,9 @@ import type { RunWait } from '#protocol/job-types.ts'
 
 const MAX_DELAY_MS = 30_000
 
+/** For reads at a gate: a server with ten thousand scopes takes seconds. */
+export const READ_TIMEOUT_MS = 30_000
+
 /** Unexpected failures of a handler: the message comes again, later each time. */
 export function dispositionOf(error: unknown, deliveryCount: number): Disposition {
   const backOff: Disposition = { kind: 'nak', delayMs: Math.min(2 ** Math.min(deliveryCount, 10) * 250, MAX_DELAY_MS) }

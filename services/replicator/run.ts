@@ -13,15 +13,15 @@ import { admit, makePlan, type Plan, PlanInputChanged, type PlannedScope } from 
 import { effectiveJobs, startRun, stepRun } from '#protocol/job.ts'
 import type { CommittedScope, RunEffect, RunInput, RunState, ScopeVersion, Side } from '#protocol/job-types.ts'
 import type { Logger } from '#telemetry/logger.ts'
-import { verdictOf } from './disposition.ts'
+import { READ_TIMEOUT_MS, verdictOf } from './disposition.ts'
 import type { FleetView } from './fleet.ts'
 import type { StoredJob } from './jobs.ts'
+import { allRows, sideOf } from './manifests.ts'
 import { parts } from './parts.ts'
 import { type RecordedScope, recordedScope } from './report.ts'
 
 /** Longest wait for a commit's answer. The gate answers late where Kea loads ten thousand scopes. */
 const COMMIT_TIMEOUT_MS = 120_000
-const READ_TIMEOUT_MS = 30_000
 
 export type RunContext = {
   readonly policy: RelationshipPolicy
@@ -44,15 +44,6 @@ export type RunReport = {
   readonly recorded: ReadonlyMap<string, RecordedScope>
   readonly stages: readonly Stage[]
   readonly wait?: Extract<RunEffect, { readonly kind: 'wait' }>
-}
-
-function sideOf(manifest: Manifest): Side {
-  const { failover } = manifest.page
-  return {
-    rows: manifest.page.rows,
-    normal: failover.state === 'normal',
-    state: failover.nativeState || failover.state,
-  }
 }
 
 export async function performRun(jobs: readonly StoredJob[], context: RunContext): Promise<RunReport> {
@@ -110,19 +101,9 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
       { relationship: policy.name, side: effect.side, epoch: effect.epoch, job: jobs[0]?.job.job ?? newJobId() },
       { timeoutMs: READ_TIMEOUT_MS },
     )
-    const rows = [...manifest.rows]
-    for (let cursor = manifest.next; cursor !== undefined; ) {
-      const page = await gateClient.request(
-        effect.target,
-        'manifest',
-        { relationship: policy.name, fresh: false, cursor },
-        { timeoutMs: READ_TIMEOUT_MS },
-      )
-      // Another read came in between: its pages do not belong to this manifest.
-      if (page.revision !== manifest.revision) return { kind: 'outdated', why: 'input-changed' }
-      rows.push(...page.rows)
-      cursor = page.next
-    }
+    const rows = await allRows(gateClient, effect.target, policy.name, manifest)
+    // Another read came in between: its pages do not belong to this manifest.
+    if (rows === undefined) return { kind: 'outdated', why: 'input-changed' }
     return { kind: 'prepared', ticket, target: sideOf({ page: { ...manifest, rows } }) }
   }
 
@@ -172,7 +153,7 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
     return { kind: 'recorded' }
   }
 
-  async function commit(effect: Extract<RunEffect, { kind: 'commit' }>): Promise<RunInput> {
+  async function commit(state: RunState, effect: Extract<RunEffect, { kind: 'commit' }>): Promise<RunInput> {
     const contents = effect.versions.flatMap(({ scope, wanted }) => {
       if (wanted === undefined) return []
       const content = sourceContents.get(scope)
@@ -207,11 +188,26 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
         ticket: effect.ticket,
         job: commitId,
         scopes: [...effect.versions],
+        // The new base must outrank whatever the source's gate holds.
+        serialAbove: Math.max(0, ...(state.sourceSide?.rows ?? []).map(({ baseSerial }) => baseSerial ?? 0)),
       },
       { timeoutMs: COMMIT_TIMEOUT_MS },
     )
     stages.push(...answer.stages.map(({ name, durationMs }) => ({ name: `gate.${name}`, durationMs })))
-    return { kind: 'committed', results: answer.results }
+    const { persistMessage, results } = answer
+    return {
+      kind: 'committed',
+      results: results.map((result) =>
+        result.persisted === false && persistMessage !== undefined ? { ...result, message: persistMessage } : result,
+      ),
+    }
+  }
+
+  async function agree(effect: Extract<RunEffect, { kind: 'agree' }>): Promise<RunInput> {
+    const { server, side, epoch, scopes } = effect
+    const body = { relationship: policy.name, side, epoch, scopes: [...scopes] }
+    const { serial } = await gateClient.request(server, 'agree', body, { timeoutMs: READ_TIMEOUT_MS })
+    return { kind: 'agreed', serial }
   }
 
   async function perform(state: RunState, effect: RunEffect): Promise<RunInput | undefined> {
@@ -231,15 +227,9 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
       case 'record':
         return await record(effect.versions)
       case 'commit':
-        return await commit(effect)
+        return await commit(state, effect)
       case 'agree':
-        await gateClient.request(
-          effect.server,
-          'agree',
-          { relationship: policy.name, epoch: effect.epoch, scopes: [...effect.scopes] },
-          { timeoutMs: READ_TIMEOUT_MS },
-        )
-        return { kind: 'agreed' }
+        return await agree(effect)
       case 'wait':
         waiting = effect
         return undefined

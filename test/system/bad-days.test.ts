@@ -12,6 +12,7 @@ import {
   fileConfig,
   hasReservation,
   keaServer,
+  type Replication,
   runningConfig,
   type System,
   startSystem,
@@ -233,10 +234,16 @@ test('a read-only file: the change runs, and the outcome says that it is not per
   try {
     const address = await reserve(63)
     await arrives(address)
-    const replication = await system.replications().then((all) => all.find(({ status }) => status === 'replicated'))
-    const row = replication?.scopes?.find(({ scope }) => scope === SCOPE)
-    assert.equal(row?.persisted, false)
-    assert.match(row?.message ?? '', /not persisted/)
+    // The reservation runs before its outcome is out.
+    const row = await eventually(
+      async () => {
+        const [newest] = (await system.replications()).filter(({ status }) => status === 'replicated')
+        const detail = newest && (await system.get<Replication>(`/v1/replications/${newest.job}`))
+        return detail?.scopes?.find(({ scope, persisted }) => scope === SCOPE && persisted === false) ?? false
+      },
+      { timeoutMs: 15_000, what: 'an outcome that is not persisted' },
+    )
+    assert.match(row.message, /not persisted: .*(chown|copy|may not write)/)
     assert.ok(!hasReservation(subnetOf(await fileConfig(target()), SCOPE), address))
   } finally {
     execFileSync('chattr', ['-i', file])

@@ -1,0 +1,33 @@
+// Manifests as a run sees them.
+
+import type { ManifestPage, ManifestRow } from '#contracts/gate.ts'
+import type { GateClient, Manifest } from '#messaging/gate-client.ts'
+import type { Side } from '#protocol/job-types.ts'
+import { READ_TIMEOUT_MS } from './disposition.ts'
+
+export function sideOf(manifest: Manifest): Side {
+  const { failover } = manifest.page
+  return {
+    rows: manifest.page.rows,
+    normal: failover.state === 'normal',
+    state: failover.nativeState || failover.state,
+  }
+}
+
+/** The rows of all pages that follow `first`; `undefined` where the server was read again in between. */
+export async function allRows(
+  gateClient: GateClient,
+  server: string,
+  relationship: string,
+  first: ManifestPage,
+): Promise<readonly ManifestRow[] | undefined> {
+  const rows = [...first.rows]
+  for (let cursor = first.next; cursor !== undefined; ) {
+    const body = { relationship, fresh: false, cursor }
+    const page = await gateClient.request(server, 'manifest', body, { timeoutMs: READ_TIMEOUT_MS })
+    if (page.revision !== first.revision) return undefined
+    rows.push(...page.rows)
+    cursor = page.next
+  }
+  return rows
+}
