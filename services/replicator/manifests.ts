@@ -20,7 +20,7 @@ export async function allRows(
   server: string,
   relationship: string,
   first: ManifestPage,
-): Promise<readonly ManifestRow[] | undefined> {
+): Promise<ManifestRow[] | undefined> {
   const rows = [...first.rows]
   for (let cursor = first.next; cursor !== undefined; ) {
     const body = { relationship, fresh: false, cursor }
