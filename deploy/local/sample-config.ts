@@ -61,7 +61,11 @@ export function sampleConfig({ own, peers, mode, heartbeatMs, subnets }: SampleC
           },
         },
       ],
-      loggers: [{ name: 'kea-dhcp4', severity: 'INFO', output_options: [{ output: 'stdout' }] }],
+      loggers: [
+        { name: 'kea-dhcp4', severity: 'INFO', output_options: [{ output: 'stdout' }] },
+        // One line for each heartbeat and probe would be 100 MB a day.
+        { name: 'kea-dhcp4.commands', severity: 'WARN', output_options: [{ output: 'stdout' }] },
+      ],
       subnet4: subnets,
     },
   }
@@ -74,7 +78,7 @@ export function agentConfig(own: Paths): unknown {
       'http-host': '127.0.0.1',
       'http-port': own.port,
       'control-sockets': { dhcp4: { 'socket-type': 'unix', 'socket-name': socketIn(own.runDir) } },
-      loggers: [{ name: 'kea-ctrl-agent', severity: 'INFO', output_options: [{ output: 'stdout' }] }],
+      loggers: [{ name: 'kea-ctrl-agent', severity: 'WARN', output_options: [{ output: 'stdout' }] }],
     },
   }
 }
