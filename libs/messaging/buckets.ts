@@ -52,6 +52,8 @@ const OPERATION = 'KV-Operation'
 const MARK_KEPT_MS = 60_000
 const RETRY_MS = 200
 const PARALLEL_READS = 64
+/** Milliseconds without a message after which a watch has caught up, whatever the server says is pending. */
+const IDLE_MS = 500
 
 function isMark(message: { readonly header: StoredMsg['header'] | undefined }): boolean {
   return (message.header?.get(OPERATION) ?? '') !== ''
@@ -161,11 +163,18 @@ export async function openBucket(messaging: Messaging, definition: BucketDefinit
     async watch(filter, callback, signal, onCaughtUp) {
       let known = new Set<string>()
       let seen: Set<string> | undefined
+      let expected = 0
+      let idle: NodeJS.Timeout | undefined
       const caughtUp = () => {
+        clearTimeout(idle)
         for (const key of known) if (seen !== undefined && !seen.has(key)) callback({ key, deleted: true })
         known = seen ?? known
         seen = undefined
         onCaughtUp?.()
+      }
+      const waitForMore = () => {
+        clearTimeout(idle)
+        idle = setTimeout(() => seen !== undefined && !signal.aborted && caughtUp(), IDLE_MS)
       }
       await follow(messaging, {
         stream,
@@ -173,7 +182,9 @@ export async function openBucket(messaging: Messaging, definition: BucketDefinit
         from: () => ({ kind: 'last-per-subject' }),
         onStart: ({ pending }) => {
           seen = new Set()
-          if (pending === 0) caughtUp()
+          expected = pending
+          if (pending === 0) return caughtUp()
+          waitForMore()
         },
         onMessage: (received, place) => {
           const key = received.subject.slice(prefix.length)
@@ -187,7 +198,11 @@ export async function openBucket(messaging: Messaging, definition: BucketDefinit
             current.add(key)
             callback({ key, value: received.body, revision: received.sequence })
           }
-          if (seen !== undefined && place.pending === 0) caughtUp()
+          if (seen === undefined) return
+          expected--
+          // nats-server 2.9 may count entries as pending that were replaced or removed meanwhile and never come.
+          if (place.pending === 0 || expected <= 0) return caughtUp()
+          waitForMore()
         },
         signal,
       })

@@ -24,7 +24,7 @@ import { manySubnets } from '#local/sample-scopes.ts'
 
 const SCOPE = '10.0.1.0/24'
 /** Milliseconds after the edit: before it is noticed, while it is planned, while it is written, just after. */
-const MOMENTS = [0, 60, 120, 200]
+const MOMENTS = [0, 80, 180]
 
 let system: System
 before(async () => {
