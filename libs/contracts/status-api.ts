@@ -294,9 +294,3 @@ export const ReplicationQuery = Type.Object(
   { additionalProperties: false },
 )
 export type ReplicationQuery = Static<typeof ReplicationQuery>
-
-export const Readiness = Type.Object(
-  { ready: Type.Boolean(), missing: Type.Array(Type.String()) },
-  { title: 'Readiness' },
-)
-export type Readiness = Static<typeof Readiness>

@@ -8,7 +8,6 @@ import type { ReplicationRequested } from '#contracts/messages.ts'
 import type { Problem } from '#contracts/problems.ts'
 import type {
   PlanAnswer,
-  Readiness,
   Relationship,
   RelationshipDetail,
   ReplicationDetail,
@@ -17,6 +16,7 @@ import type {
 import { STREAMS } from '#contracts/streams.ts'
 import { eventually } from '#harness/eventually.ts'
 import { orderedMessages } from '#messaging/last.ts'
+import type { Readiness } from '#status/routes/operations.ts'
 import { anOutcome, aScope, at, type PlayedGate, type StatusFixture, startStatus } from '../console/status-fixture.ts'
 
 let system: StatusFixture

@@ -1,8 +1,13 @@
 // Whether the service lives, is ready, and what it measures.
 
-import { Type } from 'typebox'
-import { Readiness } from '#contracts/status-api.ts'
+import { type Static, Type } from 'typebox'
 import type { App, AppParts } from '#status/app.ts'
+
+export const Readiness = Type.Object(
+  { ready: Type.Boolean(), missing: Type.Array(Type.String()) },
+  { title: 'Readiness' },
+)
+export type Readiness = Static<typeof Readiness>
 
 export function operationRoutes(app: App, parts: AppParts): void {
   app.get(
