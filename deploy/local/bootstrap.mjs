@@ -56,10 +56,14 @@ function install(why) {
       // An option that `npm start --omit=dev` or the like has left in the environment would leave out Node itself.
       env: { ...process.env, NODE_ENV: '', npm_config_omit: '' },
     })
+    const patience = setInterval(() => {
+      process.stderr.write(`  … ${((Date.now() - startedAt) / 1000).toFixed(0)} s\n`)
+    }, 10_000)
     let output = ''
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))
     child.on('error', reject)
     child.on('close', (code) => {
+      clearInterval(patience)
       if (code === 0) {
         process.stderr.write(`✓ npm packages installed (${((Date.now() - startedAt) / 1000).toFixed(0)} s)\n`)
         resolve()

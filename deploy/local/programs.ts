@@ -67,7 +67,9 @@ export async function ensurePrograms(programs: readonly Program[], options: Inst
   options.report(`• ${missing.join(', ')}: installing ${packages.join(' ')} (their services stay off) …`)
   const startedAt = Date.now()
   const prefix = privilege === 'sudo' ? ['sudo', '-n'] : []
+  const patience = setInterval(() => options.report(`  … ${((Date.now() - startedAt) / 1000).toFixed(0)} s`), 10_000)
   const { code, output } = await runScript([...prefix, '/bin/sh', '-s', '--', ...packages], installScript)
+  clearInterval(patience)
   const stillMissing = missing.filter((program) => findProgram(program) === undefined)
   if (code !== 0 || stillMissing.length > 0) {
     return {
