@@ -61,7 +61,8 @@ export type ApplyResult =
   | { readonly kind: 'held'; readonly code: string; readonly message: string }
 
 export type PersistResult =
-  | { readonly kind: 'persisted' }
+  /** `note`: it will survive, but not quite in the form it should have; for the operator. */
+  | { readonly kind: 'persisted'; readonly note?: string }
   | { readonly kind: 'not-persisted'; readonly code: 'read-only' | 'disk-full' | 'rejected'; readonly message: string }
 
 export type DriverErrorCode =

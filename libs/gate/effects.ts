@@ -147,6 +147,7 @@ export function createEffects(options: EffectsOptions): Effects {
     try {
       const result = await driver.persist()
       if (result.kind === 'not-persisted') message = result.message
+      else if (result.note !== undefined) logger.warn({ server, reason: result.note }, 'persisted, with a reservation')
     } catch (error) {
       message = messageOf(error)
     }

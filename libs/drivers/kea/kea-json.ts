@@ -31,6 +31,13 @@ export function formatKeaJson(value: Json): Buffer {
   return Buffer.from(formatJson(mapStrings(value, encodeText)), 'latin1')
 }
 
+/** The bytes of a file as Kea writes it: indented by four, and text beyond ASCII escaped byte by byte. */
+export function formatKeaFile(value: Json): Buffer {
+  const text = formatJson(mapStrings(value, encodeText), 4)
+  const escaped = text.replace(/[\x7f-\xff]/g, (byte) => `\\u00${byte.charCodeAt(0).toString(16)}`)
+  return Buffer.from(`${escaped}\n`, 'latin1')
+}
+
 /** A parameter's value as Kea wants it written. */
 export function asWritten(name: string, value: Json): Json {
   return typeof value === 'number' && REAL_PARAMETERS.has(name) ? realOf(value) : value

@@ -1,5 +1,5 @@
 // config-write, and its traps: it empties the file before it writes, reports success with `size: -1`
-// on a full disk, and by Debian's default may not write the file at all.
+// on a full disk, by Debian's default may not write the file at all, and writes more into it than it was given.
 
 import { readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
@@ -15,6 +15,7 @@ import {
   withoutComments,
 } from './config-file.ts'
 import type { KeaControl } from './control.ts'
+import { rewriteInWrittenForm } from './file-form.ts'
 
 /** Milliseconds. */
 const WRITE_TIMEOUT_MS = 60_000
@@ -100,9 +101,14 @@ export async function writeConfiguration(
   const result = await configWrite(control, file)
   if (result.kind === 'persisted') {
     await makeDurable(file)
+    const obstacle = await rewriteInWrittenForm(control, file)
     // Without the mark the next write only keeps one more copy.
     await rememberWritten(file).catch(() => undefined)
-    return result
+    if (obstacle === undefined) return result
+    return {
+      kind: 'persisted',
+      note: `${file} is as Kea wrote it, with inherited values in every subnet: after a restart of Kea a change of the server's own values by hand does not reach them. Twinscope's own form could not be put there: ${obstacle}`,
+    }
   }
   if (result.code !== 'disk-full') return result
   try {
