@@ -81,7 +81,7 @@ export const SETTINGS = {
     'info',
   ),
   TWINSCOPE_HEALTH_PORT: integer('TCP port of /livez, /readyz and /metrics; 0 takes a free one', 0, 0, 65_535),
-  TWINSCOPE_PROBE_MS: integer('Milliseconds between two cheap looks of the watcher at a DHCP server', 1000, 50, 60_000),
+  TWINSCOPE_PROBE_MS: integer('Milliseconds between two cheap looks of the watcher at a DHCP server', 200, 50, 60_000),
   TWINSCOPE_FULL_READ_SECONDS: integer(
     'Seconds after which the watcher reads a DHCP server in full without any other reason',
     30,

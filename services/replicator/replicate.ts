@@ -158,24 +158,27 @@ export function createReplicate({ fleet, jobs, locks, control, gateClient, logge
     }
   }
 
-  /** An automatic job whose every scope a request of the same run handled says so instead of repeating it. */
-  function superseded(job: Job, outcome: Outcome, requests: readonly Job[]): Outcome {
-    const by = requests.find((request) =>
-      outcome.scopes?.every(({ scope }) => request.scopes === undefined || request.scopes.includes(scope)),
-    )
-    if (!job.automatic || by === undefined) return outcome
+  /** An automatic job whose every scope another job of the same run reports says so instead of repeating it. */
+  function superseded(job: Job, outcome: Outcome, reported: readonly Outcome[]): Outcome {
+    const covers = (other: Outcome) => {
+      const scopes = new Set(other.scopes?.map(({ scope }) => scope))
+      return outcome.scopes?.every(({ scope }) => scopes.has(scope)) ?? false
+    }
+    const by = job.automatic ? reported.find(covers) : undefined
+    if (by === undefined) return outcome
     const { scopes: _, planDigest: __, ...rest } = outcome
     return {
       ...rest,
       status: 'superseded',
       code: 'superseded',
-      message: `request ${by.job} handled the same scopes in the same run`,
+      message: `job ${by.job} handled the same scopes in the same run`,
     }
   }
 
   async function report(stored: readonly StoredJob[], policy: RelationshipPolicy, done: RunReport): Promise<void> {
-    const requests = stored.map(({ job }) => job).filter((job) => !job.automatic)
-    for (const { job } of stored) {
+    const reported: Outcome[] = []
+    // Requests first: somebody waits for their rows.
+    for (const { job } of stored.toSorted((a, b) => Number(a.job.automatic) - Number(b.job.automatic))) {
       const outcome = finalOutcome(job, policy, done)
       if (outcome === undefined || (job.automatic && (await settled.isRepeated(policy.name, outcome)))) {
         silentRuns.add(1)
@@ -184,7 +187,8 @@ export function createReplicate({ fleet, jobs, locks, control, gateClient, logge
           await settled.forget(policy.name)
         continue
       }
-      const final = superseded(job, outcome, requests)
+      const final = superseded(job, outcome, reported)
+      reported.push(outcome)
       await jobs.finish(job, final)
       await settled.remember(policy.name, outcome)
       jobsByStatus.add(1, { status: final.status ?? 'failed', automatic: job.automatic })

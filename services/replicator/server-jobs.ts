@@ -20,6 +20,7 @@ function aggregated(job: Job, finals: readonly Outcome[]): Outcome {
     code: worst?.code ?? refused[0]?.code ?? 'equal',
     message: messages.join('; '),
     scopes,
+    ...(refused.length === 0 ? {} : { refusedRelationships: [...refused] }),
   }
 }
 

@@ -59,6 +59,8 @@ export function observeServer(options: ObserverOptions): Observer {
     reader: {
       async probe(probeSignal) {
         try {
+          // Before anything is asked of a server that an earlier process may have left without service.
+          await gate.recover(probeSignal)
           const probe = await reader.probe(probeSignal)
           probes.add(1, { server, result: 'ok' })
           return probe

@@ -108,7 +108,7 @@ async function oneChange(system: LocalSystem, source: SampleServer, target: Samp
   return {
     haWaitMs,
     runningMs,
-    verifiedMs: Date.parse(outcome.at) - editedAtMs,
+    verifiedMs: Date.parse(outcome.finishedAt ?? '') - editedAtMs,
     eventMs: Date.parse(outcome.noticedAt ?? outcome.createdAt) - editedAtMs,
   }
 }
@@ -117,7 +117,7 @@ async function oneChange(system: LocalSystem, source: SampleServer, target: Samp
 async function verified(system: LocalSystem, sinceMs: number) {
   type Row = {
     readonly status: string
-    readonly at: string
+    readonly finishedAt?: string
     readonly createdAt: string
     readonly noticedAt?: string
     readonly scopes?: readonly { readonly persisted?: boolean }[]
@@ -125,7 +125,7 @@ async function verified(system: LocalSystem, sinceMs: number) {
   for (let attempt = 0; attempt < 2_000; attempt++) {
     const response = await fetch(new URL('/v1/replications?limit=5', system.console))
     const { items } = (await response.json()) as { items: readonly Row[] }
-    const found = items.find(({ status, at }) => status === 'replicated' && Date.parse(at) >= sinceMs)
+    const found = items.find(({ status, finishedAt }) => status === 'replicated' && Date.parse(finishedAt ?? '') >= sinceMs)
     if (found !== undefined) return found
     await delay(5)
   }
