@@ -38,6 +38,8 @@ export function createEffects(options: EffectsOptions): Effects {
   const { server, driver, journal, logger, now } = options
   let last: Observation | undefined
   let failure: unknown
+  /** An earlier process died in the middle of a write. Its end is found out once, before anything else is asked. */
+  let mustRevive = journal.openCommit() !== undefined
 
   const journalled = (work: () => GateInput): GateInput => {
     try {
@@ -95,10 +97,21 @@ export function createEffects(options: EffectsOptions): Effects {
     return { kind: 'readFailed', code: 'foreign-installation', message }
   }
 
+  /** A server may say that it has what it had before, and serve nobody: the driver makes sure that it does. */
+  async function reviveOnce(): Promise<void> {
+    if (!mustRevive) return
+    if (driver.revive !== undefined) {
+      logger.warn({ server }, 'a write was interrupted; making sure that the server serves')
+      await driver.revive()
+    }
+    mustRevive = false
+  }
+
   async function readLive(effect: Extract<AnsweredEffect, { kind: 'readLive' }>): Promise<GateInput> {
     try {
       const problem = effect.toWrite ? await writeProblem() : undefined
       if (problem !== undefined) return problem
+      if (effect.recovering) await reviveOnce()
       last = await options.read()
       failure = undefined
       const live: Record<string, string> = {}

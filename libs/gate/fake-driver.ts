@@ -25,6 +25,10 @@ export class FakeServer {
   onApply: ((take: () => void) => ApplyResult) | undefined
   readonly applied: (readonly ScopeKey[])[] = []
   reads = 0
+  /** Reads and revivals, in their order. */
+  readonly asked: ('read' | 'revive')[] = []
+  /** Thrown by the next revivals while it is set. */
+  reviveFailure: DriverError | undefined
   private isHolding = false
   private readonly held = Promise.withResolvers<void>()
 
@@ -74,6 +78,7 @@ export class FakeServer {
       probe: async () => ({ instance: this.instance, token: '', relationships: [] }),
       read: async () => {
         this.reads++
+        this.asked.push('read')
         if (this.failure !== undefined) throw this.failure
         const snapshot = this.snapshot()
         if (this.isHolding) {
@@ -97,6 +102,10 @@ export class FakeServer {
         return { kind: 'applied', changed: true }
       },
       persist: async () => this.persistResult,
+      revive: async () => {
+        this.asked.push('revive')
+        if (this.reviveFailure !== undefined) throw this.reviveFailure
+      },
     }
   }
 }

@@ -190,6 +190,39 @@ for (const [name, live, result] of [
   })
 }
 
+test('a server that an earlier process died at is revived before it is read, once and until that succeeded', async (context) => {
+  const { dhcp, start, journal } = setUp(context)
+  dhcp.put(aScope(A))
+  const [before, wanted] = [contentOf(aScope(A)), contentOf(aScope(A, 7200))]
+  await start().recover(never)
+  assert.deepEqual(dhcp.asked, [], 'nothing was begun')
+  const texts = new Map<string, string>([before, wanted].map(({ fingerprint, text }) => [fingerprint, text]))
+  const intents = [{ scope: A, preImage: before.fingerprint, wanted: wanted.fingerprint }]
+  journal().begin({ job: 'job', relationship, epoch: 1, intents, settled: [] }, texts, '2026-01-01T00:00:00Z')
+  dhcp.reviveFailure = noConnection
+
+  const gate = start()
+  await assert.rejects(gate.recover(never), { code: 'unreachable' })
+  assert.deepEqual(dhcp.asked, ['revive'])
+  assert.equal(await codeOf(gate, 'result', { relationship, job: 'job' }), 'uncertain')
+
+  dhcp.reviveFailure = undefined
+  await gate.recover(never)
+  assert.deepEqual(dhcp.asked, ['revive', 'revive', 'read'])
+  assert.equal((await ok(gate, 'result', { relationship, job: 'job' })).results[0]?.code, 'interrupted')
+
+  // A write of this process that goes unanswered is the driver's own affair: it knows.
+  const change = { scope: A, from: dhcp.content(A), to: aScope(A, 9) }
+  const { ticket } = await prepared(gate)
+  await stageAll(gate, ticket, [change])
+  dhcp.onApply = () => {
+    throw noAnswer
+  }
+  assert.equal(await codeOf(gate, 'commit', commitRequest(ticket, [change], 'later')), 'uncertain')
+  await gate.recover(never)
+  assert.equal(dhcp.asked.filter((asked) => asked === 'revive').length, 2)
+})
+
 test('half a write is put back', async (context) => {
   const { dhcp, start, journal } = setUp(context)
   const scope = (lifetime: number, name: string): Scope => ({

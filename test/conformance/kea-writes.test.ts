@@ -11,10 +11,9 @@ import { contentOf } from '#dhcp/fingerprint.ts'
 import { parseScopeKey, type Scope, type ScopeKey } from '#dhcp/scope.ts'
 import { type DhcpDriver, DriverError, type Snapshot } from '#drivers/driver.ts'
 import { type KeaOptions, openKea } from '#drivers/kea/driver.ts'
-import { aSubnet, freePort, type KeaPair, type KeaPairOptions, startKeaPair, waitFor } from '#harness/kea.ts'
-import { offeredAddress } from '#harness/kea-client.ts'
+import { aSubnet, type KeaPair, type KeaPairOptions, startKeaPair, waitFor } from '#harness/kea.ts'
 import { startKeaProxy } from '#harness/kea-proxy.ts'
-import type { KeaVersion } from '#harness/kea-versions.ts'
+import { aServingPair, losesFailedSet, neededDirectory } from '#harness/kea-serving.ts'
 
 const SCOPE = parseScopeKey('10.0.0.0/24') as ScopeKey
 const OTHER_SCOPE = parseScopeKey('10.0.1.0/24') as ScopeKey
@@ -48,30 +47,6 @@ function textOf(snapshot: Snapshot, key = SCOPE): string {
 
 function hasCode(code: string): (error: unknown) => boolean {
   return (error) => error instanceof DriverError && error.code === code
-}
-
-/** A pair whose first server gives addresses to a client on the loopback interface. */
-async function aServingPair(t: TestContext, options: KeaPairOptions) {
-  const [serverPort, clientPort, otherPort] = [await freePort(), await freePort(), await freePort()]
-  const pair = await startKeaPair({
-    mode: 'hot-standby',
-    heartbeatDelayMs: 100,
-    subnets: [{ ...aSubnet(0), relay: { 'ip-addresses': ['127.0.0.1'] } }, aSubnet(1)],
-    dhcp4: { 'interfaces-config': { interfaces: ['lo/127.0.0.1'], 'dhcp-socket-type': 'udp' } },
-    dhcp4Arguments: (index) => ['-p', String(index === 0 ? serverPort : otherPort), '-P', String(clientPort)],
-    ...options,
-  })
-  t.after(() => pair.close())
-  const serves = () => waitFor('an offer', () => offeredAddress(serverPort, clientPort), { deadlineMs: 8_000 })
-  return { pair, serves, offer: () => offeredAddress(serverPort, clientPort) }
-}
-
-/**
- * A directory that config-test does not look into and config-set needs. Without its lease database Kea 2.2
- * dies of the partner's next heartbeat, so there it is the one of a hook.
- */
-function neededDirectory(pair: KeaPair, version: KeaVersion): string {
-  return path.join(pair.servers[0].directory, version === '2.2' ? 'hooks' : 'leases')
 }
 
 async function aPair(t: TestContext, options: KeaPairOptions = {}): Promise<KeaPair> {
@@ -134,17 +109,7 @@ for (const version of VERSIONS) {
 
   test(`Kea ${version}: a failed config-set whose answer is lost does not leave a server that serves nobody`, async (t) => {
     const { pair, serves, offer } = await aServingPair(t, { version, ownHooks: version === '2.2' })
-    const needed = neededDirectory(pair, version)
-    const proxy = await startKeaProxy(pair.servers[0].socket, {
-      async before(command, nth) {
-        if (command === 'config-set' && nth === 1) await rename(needed, `${needed}.away`)
-      },
-      async after(command, nth) {
-        if (command !== 'config-set' || nth !== 1) return undefined
-        await rename(`${needed}.away`, needed)
-        return 'lose'
-      },
-    })
+    const proxy = await startKeaProxy(pair.servers[0].socket, losesFailedSet(neededDirectory(pair, version)))
     t.after(() => proxy.close())
     const driver = await aDriver(t, pair, { control: proxy.control })
     await serves()
