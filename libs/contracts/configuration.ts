@@ -67,8 +67,6 @@ const WindowsServer = Type.Object(
 
 export const ServerConfig = Type.Union([KeaServer, SimulatedServer, WindowsServer])
 export type ServerConfig = Static<typeof ServerConfig>
-export type KeaServerConfig = Static<typeof KeaServer>
-export type SimulatedServerConfig = Static<typeof SimulatedServer>
 
 export const RelationshipConfig = Type.Object(
   {

@@ -2,7 +2,6 @@
 // Scope content travels as canonical text, so that no JSON codec on the way touches its numbers.
 
 import { type Static, Type } from 'typebox'
-import type { PENDING_REASONS } from './messages.ts'
 
 /** Every answer is either `{ok: …}` or `{error: GateError}`. */
 export const GATE_ERROR_CODES = [
@@ -197,10 +196,3 @@ export type GateResponses = {
 } & { result: Static<(typeof GATE_SCHEMAS)['commit']['response']> }
 export type CommitResult = GateResponses['commit']
 export type CommitScopeResult = CommitResult['results'][number]
-
-/** Which gate errors mean "wait and try again", and as what the waiting is shown. */
-export const GATE_WAIT_REASONS: Partial<Record<GateErrorCode, (typeof PENDING_REASONS)[number]>> = {
-  unreachable: 'unreachable',
-  uncertain: 'uncertain',
-  'not-normal': 'partner-not-normal',
-}

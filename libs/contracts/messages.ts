@@ -104,7 +104,6 @@ export const PENDING_REASONS = [
   'lock-held',
   'children',
 ] as const
-export type PendingReason = (typeof PENDING_REASONS)[number]
 
 /**
  * The intent that a change or request becomes, kept in the bucket `jobs` until its final outcome is published.

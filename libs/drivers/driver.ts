@@ -1,7 +1,6 @@
 // What Twinscope needs of a DHCP server. One conformance suite (test/conformance)
 // holds every driver to it. Only the watcher opens writers.
 
-import type { Fingerprint } from '#dhcp/fingerprint.ts'
 import type { Json } from '#dhcp/json.ts'
 import type { DiscoveredRelationship } from '#dhcp/relationship.ts'
 import type { Scope, ScopeKey } from '#dhcp/scope.ts'
@@ -126,6 +125,3 @@ export interface DhcpDriver extends ScopeReader {
    */
   revive?(): Promise<void>
 }
-
-/** Scope → fingerprint of one snapshot. */
-export type Fingerprints = ReadonlyMap<ScopeKey, Fingerprint>

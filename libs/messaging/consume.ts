@@ -11,7 +11,7 @@ import { publishEvent } from './publish.ts'
 import { pull } from './pull.ts'
 import { deliveryOf, type Received } from './received.ts'
 
-export { type Decoded, decode, type Received, validate } from './received.ts'
+export { decode, type Received } from './received.ts'
 
 /** What becomes of a message after its handler looked at it. */
 export type Disposition =

@@ -93,8 +93,6 @@ export const SETTINGS = {
   TWINSCOPE_RECONCILE_SECONDS: integer('Seconds between two comparisons of each relationship', 60, 1, 86_400),
 } as const satisfies Record<string, Setting<unknown>>
 
-export type SettingName = keyof typeof SETTINGS
-
 type ValueOf<S> = S extends Setting<infer T> ? T : never
 export type Settings<Spec extends Record<string, Setting<unknown>>> = { readonly [K in keyof Spec]: ValueOf<Spec[K]> }
 

@@ -2,7 +2,7 @@
 
 import type { RelationshipPolicy } from '#contracts/configuration.ts'
 import type { ReplicationRequested } from '#contracts/messages.ts'
-import { partnerOf, shortName } from '#contracts/relationships.ts'
+import { shortName } from '#contracts/relationships.ts'
 import { parseIpv4 } from '#dhcp/ipv4.ts'
 import { parseScopeKey, type ScopeKey, scopeAddress } from '#dhcp/scope.ts'
 import { nearest } from '#service-host/nearest.ts'
@@ -204,10 +204,4 @@ export function fanOut(request: ReplicationRequested, fleet: Fleet): FanOut {
     )
   }
   return { kind: 'jobs', server, children, refused }
-}
-
-/** The partner that a child's settings are copied to. */
-export function targetOf(child: Child, server: string, policies: readonly RelationshipPolicy[]): string | undefined {
-  const policy = policies.find(({ name }) => name === child.relationship)
-  return policy === undefined ? undefined : partnerOf(policy, server)
 }

@@ -10,9 +10,6 @@ import type { GateClient } from '#messaging/gate-client.ts'
 import type { Logger } from '#telemetry/logger.ts'
 import type { Fleet } from './fan-out.ts'
 
-/** Longer without renewal, and a watcher counts as gone. */
-export const REGISTRATION_STALE_MS = 20_000
-
 export type AuthorityAnswer =
   | { readonly kind: 'known'; readonly side: string; readonly epoch: number }
   | { readonly kind: 'unknown'; readonly message: string }

@@ -8,7 +8,7 @@ import type { Lock, Locks } from '#locks/lock.ts'
 import type { Bucket } from '#messaging/buckets.ts'
 import type { GateClient } from '#messaging/gate-client.ts'
 import { effectiveJobs, isAskedFor } from '#protocol/job.ts'
-import { jobsByStatus, replicationDuration, silentRuns } from '#telemetry/instruments.ts'
+import { jobsByStatus, replicationDuration, silentRuns, stageDuration } from '#telemetry/instruments.ts'
 import type { Logger } from '#telemetry/logger.ts'
 import { MAX_ATTEMPTS, waitDelayMs } from './disposition.ts'
 import type { FleetView } from './fleet.ts'
@@ -177,6 +177,7 @@ export function createReplicate({ fleet, jobs, locks, control, gateClient, logge
 
   async function report(stored: readonly StoredJob[], policy: RelationshipPolicy, done: RunReport): Promise<void> {
     const reported: Outcome[] = []
+    for (const { name, durationMs } of done.stages) stageDuration.record(durationMs / 1_000, { stage: name })
     // Requests first: somebody waits for their rows.
     for (const { job } of stored.toSorted((a, b) => Number(a.job.automatic) - Number(b.job.automatic))) {
       const outcome = finalOutcome(job, policy, done)
@@ -295,4 +296,3 @@ export function createReplicate({ fleet, jobs, locks, control, gateClient, logge
 
   return { replicate }
 }
-export type Replicate = ReturnType<typeof createReplicate>
