@@ -1,6 +1,6 @@
 // Asking a gate (request/reply). The gate is a watcher somewhere; it may be down, slow, or say no.
 
-import { headers, NatsError } from 'nats'
+import { headers, type Msg, NatsError } from 'nats'
 import {
   GATE_SCHEMAS,
   type GateErrorCode,
@@ -8,12 +8,13 @@ import {
   type GateResponses,
   type ManifestPage,
 } from '#contracts/gate.ts'
-import { MAX_MESSAGE_BYTES } from '#contracts/streams.ts'
+import { FETCH_HEADER, formatPart, LOST_HEADER, PART_HEADER, type PartName, parsePart } from '#contracts/gate-parts.ts'
 import { gateSubject } from '#contracts/subjects.ts'
 import type { ScopeContent } from '#dhcp/fingerprint.ts'
 import type { ScopeKey } from '#dhcp/scope.ts'
 import type { Messaging } from './connection.ts'
 import { isNoResponders, isTimeout, messageOf } from './errors.ts'
+import { newPartId, splitInParts } from './parts.ts'
 import { validate } from './received.ts'
 
 export type GateFailureCode =
@@ -91,26 +92,36 @@ function parseAnswer(server: string, operation: string, text: string): unknown {
 }
 
 export function createGateClient(messaging: Messaging): GateClient {
-  /** Ends with the answer, the timeout, the caller's signal or the loss of the connection, whichever is first. */
-  async function exchange(server: string, operation: keyof GateRequests, text: string, options: GateRequestOptions) {
+  /**
+   * One message and its answer. Ends with the answer, the timeout, the caller's signal or the loss of the
+   * connection, whichever is first.
+   */
+  async function exchange(
+    server: string,
+    operation: keyof GateRequests,
+    bytes: Uint8Array,
+    options: GateRequestOptions,
+    part?: { readonly header: string; readonly name: PartName },
+  ): Promise<Msg> {
     const unreachable = `the watcher of ${server} cannot be asked: NATS at ${messaging.url} is not connected`
     if (!messaging.connected) throw new GateError('no-responders', unreachable)
     if (options.signal?.aborted) throw new GateError('timed-out', `${operation} at ${server} was given up`)
     const attributes = headers()
     if (options.traceparent !== undefined) attributes.set('traceparent', options.traceparent)
+    if (part !== undefined) attributes.set(part.header, formatPart(part.name))
     const stop = Promise.withResolvers<never>()
     const onAbort = () => stop.reject(new GateError('timed-out', `${operation} at ${server} was given up`))
     options.signal?.addEventListener('abort', onAbort)
     const stopStatus = messaging.onStatus((connected) => {
       if (!connected) stop.reject(new GateError('timed-out', `NATS was lost during ${operation} at ${server}`))
     })
-    const answered = messaging.connection.request(gateSubject(server, operation), text, {
+    const answered = messaging.connection.request(gateSubject(server, operation), bytes, {
       timeout: options.timeoutMs,
       headers: attributes,
     })
     answered.catch(() => {})
     try {
-      return (await Promise.race([answered, stop.promise])).string()
+      return await Promise.race([answered, stop.promise])
     } catch (error) {
       if (error instanceof GateError) throw error
       if (isNoResponders(error)) {
@@ -128,13 +139,66 @@ export function createGateClient(messaging: Messaging): GateClient {
     }
   }
 
+  /** A request and its answer, each in as many messages as it needs, within the time of one. */
+  async function converse(
+    server: string,
+    operation: keyof GateRequests,
+    bytes: Buffer,
+    options: GateRequestOptions,
+  ): Promise<string> {
+    const parts = splitInParts(bytes)
+    if (parts === undefined) {
+      throw new GateError('malformed', `${operation} at ${server} has ${bytes.length} bytes, too many to be sent`)
+    }
+    const endsAt = performance.now() + options.timeoutMs
+    const send = (part: Uint8Array, header: string, name: PartName) => {
+      const timeoutMs = Math.max(1, Math.ceil(endsAt - performance.now()))
+      return exchange(server, operation, part, { ...options, timeoutMs }, { header, name })
+    }
+    const id = newPartId()
+    const [only = bytes, ...others] = parts
+    let answer: Msg
+    if (others.length === 0) answer = await exchange(server, operation, only, options)
+    else {
+      answer = await send(only, PART_HEADER, { id, index: 1, count: parts.length })
+      for (const [at, part] of others.entries()) {
+        answer = await send(part, PART_HEADER, { id, index: at + 2, count: parts.length })
+      }
+      if (answer.headers?.get(LOST_HEADER)) {
+        const message = `the watcher of ${server} was restarted while ${operation} was sent; nothing of it was begun`
+        throw new GateError('no-responders', message)
+      }
+    }
+    return joined(server, operation, answer, send)
+  }
+
+  /** The whole answer. Whatever goes wrong now: the request was carried out. */
+  async function joined(
+    server: string,
+    operation: string,
+    first: Msg,
+    send: (part: Uint8Array, header: string, name: PartName) => Promise<Msg>,
+  ): Promise<string> {
+    const name = parsePart(first.headers?.get(PART_HEADER) ?? '')
+    if (name === undefined) return first.string()
+    const parts = [first.data]
+    try {
+      for (let index = 2; index <= name.count; index++) {
+        const part = await send(new Uint8Array(), FETCH_HEADER, { ...name, index })
+        if (part.headers?.get(LOST_HEADER)) throw new GateError('timed-out', 'its watcher was restarted')
+        parts.push(part.data)
+      }
+    } catch (error) {
+      const message = `the answer of ${server} to ${operation} came only in part: ${messageOf(error)}`
+      throw new GateError('timed-out', message, { cause: error })
+    }
+    return Buffer.concat(parts).toString('utf8')
+  }
+
   const client: GateClient = {
     async request(server, operation, body, options) {
-      const text = JSON.stringify(body)
-      if (Buffer.byteLength(text) > MAX_MESSAGE_BYTES) {
-        throw new GateError('malformed', `${operation} at ${server} is larger than ${MAX_MESSAGE_BYTES} bytes`)
-      }
-      const answer = parseAnswer(server, operation, await exchange(server, operation, text, options))
+      const bytes = Buffer.from(JSON.stringify(body))
+      const answer = parseAnswer(server, operation, await converse(server, operation, bytes, options))
       // A stored result is that of the commit it belongs to.
       const schema = GATE_SCHEMAS[operation === 'result' ? 'commit' : operation].response
       const checked = validate(schema, answer)

@@ -1,11 +1,12 @@
 // A gate's end of request/reply: checks what comes, answers always.
 
-import type { Msg } from 'nats'
+import { headers, type Msg } from 'nats'
 import { GATE_SCHEMAS, type GateAnswer, type GateRequests } from '#contracts/gate.ts'
-import { MAX_MESSAGE_BYTES } from '#contracts/streams.ts'
+import { FETCH_HEADER, formatPart, LOST_HEADER, PART_HEADER, parsePart } from '#contracts/gate-parts.ts'
 import { gateSubscription, parseGateOperation } from '#contracts/subjects.ts'
 import type { Messaging } from './connection.ts'
 import { messageOf } from './errors.ts'
+import { createPartStore, newPartId, splitInParts } from './parts.ts'
 import { decode } from './received.ts'
 
 /** One request that passed its schema. */
@@ -29,11 +30,13 @@ export async function serveGate(
   handler: GateHandler,
 ): Promise<{ readonly stop: () => Promise<void> }> {
   const running = new Set<Promise<void>>()
+  const requests = createPartStore()
+  const answers = createPartStore()
 
-  async function answerTo(message: Msg): Promise<GateAnswer<unknown>> {
+  async function answerTo(message: Msg, body: string): Promise<GateAnswer<unknown>> {
     const operation = parseGateOperation(message.subject)
     if (operation === undefined) return failure('malformed', `${message.subject} is no operation of a gate`)
-    const request = decode(GATE_SCHEMAS[operation].request, { body: message.string() })
+    const request = decode(GATE_SCHEMAS[operation].request, { body })
     if (request.error !== undefined) return failure('malformed', `${operation} ${request.error}`)
     try {
       return await handler(operation, request.ok as GateRequests[typeof operation], message.headers?.get('traceparent'))
@@ -43,11 +46,48 @@ export async function serveGate(
     }
   }
 
+  function respond(message: Msg, bytes: Uint8Array, header: string, value: string): void {
+    const attributes = headers()
+    attributes.set(header, value)
+    message.respond(bytes, { headers: attributes })
+  }
+
+  /** Says the first part; the others wait to be fetched. */
+  function respondWith(message: Msg, answer: GateAnswer<unknown>): void {
+    const bytes = Buffer.from(JSON.stringify(answer))
+    const parts = splitInParts(bytes)
+    const [first] = parts ?? []
+    if (parts === undefined || first === undefined) {
+      message.respond(JSON.stringify(failure('internal', `the answer has ${bytes.length} bytes, too many to be sent`)))
+    } else if (parts.length === 1) {
+      message.respond(first)
+    } else {
+      const id = newPartId()
+      answers.keep(id, parts)
+      respond(message, first, PART_HEADER, formatPart({ id, index: 1, count: parts.length }))
+    }
+  }
+
   async function serve(message: Msg): Promise<void> {
-    const text = JSON.stringify(await answerTo(message))
-    const size = Buffer.byteLength(text)
-    if (size <= MAX_MESSAGE_BYTES) message.respond(text)
-    else message.respond(JSON.stringify(failure('internal', `the answer has ${size} bytes of ${MAX_MESSAGE_BYTES}`)))
+    const [fetched, sent] = [message.headers?.get(FETCH_HEADER), message.headers?.get(PART_HEADER)]
+    const text = fetched || sent
+    if (!text) return respondWith(message, await answerTo(message, message.string()))
+    const name = parsePart(text)
+    if (name === undefined) return respondWith(message, failure('malformed', `"${text}" is no name of a part`))
+    if (fetched) {
+      const part = answers.take(name)
+      if (part === undefined) respond(message, new Uint8Array(), LOST_HEADER, name.id)
+      else respond(message, part, PART_HEADER, fetched)
+      return
+    }
+    if (name.index < name.count) {
+      requests.add(name, message.data)
+      respond(message, new Uint8Array(), PART_HEADER, text)
+      return
+    }
+    const whole = requests.complete(name, message.data)
+    if (whole === undefined) respond(message, new Uint8Array(), LOST_HEADER, name.id)
+    else respondWith(message, await answerTo(message, whole.toString('utf8')))
   }
 
   const subscription = messaging.connection.subscribe(gateSubscription(server), {
