@@ -9,6 +9,7 @@ export const RegisteredRelationship = Type.Object({
   configured: Type.Boolean(),
   /** The partner's name in the configuration, where it is known there. */
   partner: Type.Optional(Type.String()),
+  /** Failover mode, `hot-standby` or `load-balance`; absent where the server does not have it. */
   mode: Type.Optional(Type.String()),
   state: Type.String(),
   nativeState: Type.String(),

@@ -16,12 +16,14 @@ import type { Jobs, StoredJob } from './jobs.ts'
 import {
   committedRow,
   comparedRow,
+  covers,
   equalRow,
   heldRow,
   outcomeOf,
   type RecordedScope,
   shownRow,
   summary,
+  superseded,
 } from './report.ts'
 import { performRun, type RunReport } from './run.ts'
 import { createSettled } from './settled.ts'
@@ -158,37 +160,23 @@ export function createReplicate({ fleet, jobs, locks, control, gateClient, logge
     }
   }
 
-  /** An automatic job whose every scope another job of the same run reports says so instead of repeating it. */
-  function superseded(job: Job, outcome: Outcome, reported: readonly Outcome[]): Outcome {
-    const covers = (other: Outcome) => {
-      const scopes = new Set(other.scopes?.map(({ scope }) => scope))
-      return outcome.scopes?.every(({ scope }) => scopes.has(scope)) ?? false
-    }
-    const by = job.automatic ? reported.find(covers) : undefined
-    if (by === undefined) return outcome
-    const { scopes: _, planDigest: __, ...rest } = outcome
-    return {
-      ...rest,
-      status: 'superseded',
-      code: 'superseded',
-      message: `job ${by.job} handled the same scopes in the same run`,
-    }
-  }
-
   async function report(stored: readonly StoredJob[], policy: RelationshipPolicy, done: RunReport): Promise<void> {
     const reported: Outcome[] = []
     for (const { name, durationMs } of done.stages) stageDuration.record(durationMs / 1_000, { stage: name })
     // Requests first: somebody waits for their rows.
     for (const { job } of stored.toSorted((a, b) => Number(a.job.automatic) - Number(b.job.automatic))) {
       const outcome = finalOutcome(job, policy, done)
-      if (outcome === undefined || (job.automatic && (await settled.isRepeated(policy.name, outcome)))) {
+      const isJoined = (made: Outcome) => reported.some((other) => other.automatic && covers(other, made))
+      // Two automatic jobs of one run are one: a tick may find a change before its event arrives.
+      const isSilent = (made: Outcome) => isJoined(made) || settled.isRepeated(policy.name, made)
+      if (outcome === undefined || (job.automatic && (await isSilent(outcome)))) {
         silentRuns.add(1)
         await jobs.remove(job)
         if (outcome === undefined && done.state.compared.every(({ decision }) => decision.kind === 'converged'))
           await settled.forget(policy.name)
         continue
       }
-      const final = superseded(job, outcome, reported)
+      const final = superseded(outcome, reported)
       reported.push(outcome)
       await jobs.finish(job, final)
       await settled.remember(policy.name, outcome)

@@ -205,3 +205,22 @@ export function summary(rows: readonly ScopeOutcome[]): {
         : `${rows.length} scopes: ${parts.join(', ') || 'nothing to do'}`,
   }
 }
+
+/** Whether every scope that `outcome` reports is reported by `other`. */
+export function covers(other: Outcome, outcome: Outcome): boolean {
+  const scopes = new Set(other.scopes?.map(({ scope }) => scope))
+  return outcome.scopes?.every(({ scope }) => scopes.has(scope)) ?? false
+}
+
+/** An automatic job whose every scope another job of the same run reports says so instead of repeating it. */
+export function superseded(outcome: Outcome, reported: readonly Outcome[]): Outcome {
+  const by = outcome.automatic ? reported.find((other) => covers(other, outcome)) : undefined
+  if (by === undefined) return outcome
+  const { scopes: _, planDigest: __, ...rest } = outcome
+  return {
+    ...rest,
+    status: 'superseded',
+    code: 'superseded',
+    message: `job ${by.job} handled the same scopes in the same run`,
+  }
+}

@@ -123,16 +123,16 @@ export function registeredRelationships(
     if (relationship.kind === 'missing') {
       const { policy, partner, message } = relationship
       const unknown = { state: 'unknown', nativeState: '', scopeCount: 0 }
-      return { name: policy.name, configured: true, partner, mode: policy.mode, ...unknown, problem: message }
+      return { name: policy.name, configured: true, partner, ...unknown, problem: message }
     }
     const { discovered } = relationship
-    const { state, nativeState, scopes } = discovered
+    const { mode, state, nativeState, scopes } = discovered
     const scopeCount =
       scopes === 'all' ? observation.contents.size : scopes.filter((scope) => observation.contents.has(scope)).length
-    const seen = { state, nativeState, scopeCount }
+    const seen = { mode, state, nativeState, scopeCount }
     if (relationship.kind === 'configured') {
       const { policy, partner } = relationship
-      return { name: policy.name, configured: true, partner, mode: policy.mode, ...seen }
+      return { name: policy.name, configured: true, partner, ...seen }
     }
     const partner = servers.find(
       (known) => shortName(known.name).toLowerCase() === shortName(discovered.partnerName).toLowerCase(),
@@ -141,7 +141,6 @@ export function registeredRelationships(
       name: discovered.name,
       configured: false,
       ...(partner && { partner: partner.name }),
-      mode: 'observe',
       ...seen,
     }
   })

@@ -125,7 +125,9 @@ async function verified(system: LocalSystem, sinceMs: number) {
   for (let attempt = 0; attempt < 2_000; attempt++) {
     const response = await fetch(new URL('/v1/replications?limit=5', system.console))
     const { items } = (await response.json()) as { items: readonly Row[] }
-    const found = items.find(({ status, finishedAt }) => status === 'replicated' && Date.parse(finishedAt ?? '') >= sinceMs)
+    const found = items.find(
+      ({ status, finishedAt }) => status === 'replicated' && Date.parse(finishedAt ?? '') >= sinceMs,
+    )
     if (found !== undefined) return found
     await delay(5)
   }

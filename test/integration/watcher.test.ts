@@ -234,7 +234,7 @@ test('the relationship and its failover state are registered; one that the serve
         name: 'sim1-sim2',
         configured: true,
         partner: 'sim2.example.net',
-        mode: 'automatic',
+        mode: 'hot-standby',
         state: 'normal',
         scopeCount: SCOPES,
       },
