@@ -8,6 +8,7 @@ import type { Messaging } from '#messaging/connection.ts'
 import { lastMessage } from '#messaging/last.ts'
 import { publishEvent, publishWakeup } from '#messaging/publish.ts'
 import type { Logger } from '#telemetry/logger.ts'
+import { fittedJob } from './fitted-job.ts'
 import { fitted } from './report.ts'
 
 export type StoredJob = { readonly job: Job; readonly revision: number }
@@ -40,7 +41,7 @@ export function createJobs({ messaging, bucket, logger, replicator }: JobsOption
 
   /** Replaces a job that nobody changed since it was read; `undefined` if somebody did. */
   async function update(stored: StoredJob, job: Job): Promise<StoredJob | undefined> {
-    const revision = await bucket.update(jobKey(job.slot, job.job), JSON.stringify(job), stored.revision)
+    const revision = await bucket.update(jobKey(job.slot, job.job), JSON.stringify(fittedJob(job)), stored.revision)
     return revision === undefined ? undefined : { job, revision }
   }
 
