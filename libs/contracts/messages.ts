@@ -247,15 +247,18 @@ export const Authority = Type.Object({
 })
 export type Authority = Static<typeof Authority>
 
-export const DeadLetter = Type.Object({
-  stream: Type.String(),
-  subject: Type.String(),
-  sequence: Type.Integer(),
-  reason: Type.String(),
-  headers: Type.Record(Type.String(), Type.String()),
-  body: Type.String({ description: 'The message as text, cut at 64 KiB' }),
-  at: Timestamp,
-})
+export const DeadLetter = Type.Object(
+  {
+    stream: Type.String(),
+    subject: Type.String(),
+    sequence: Type.Integer(),
+    reason: Type.String(),
+    headers: Type.Record(Type.String(), Type.String()),
+    body: Type.String({ description: 'The message as text, cut at 64 KiB' }),
+    at: Timestamp,
+  },
+  { title: 'DeadLetter', description: 'A message that could not be understood, with the reason' },
+)
 export type DeadLetter = Static<typeof DeadLetter>
 
 /** CloudEvents types of what is published, with their schemas. */

@@ -6,7 +6,7 @@ export type DecisionPolicy = {
   readonly onForeignEdit: 'hold' | 'revert'
   /** `hold` (default): both sides changed, a person decides. `authority-wins`: the other side's edit is overwritten. */
   readonly onConflict: 'hold' | 'authority-wins'
-  /** What a scope deleted on the authoritative side means: `off` (default) it is shown · `ask` it is held · `on` it is deleted. */
+  /** What a scope deleted on the authoritative side means: `off` it is shown · `ask` (default) it is held · `on` it is deleted. */
   readonly prune: 'off' | 'ask' | 'on'
 }
 

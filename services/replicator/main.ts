@@ -34,7 +34,7 @@ const name = `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`
 const configuration = loadConfiguration(settings.TWINSCOPE_CONFIG)
 
 const messaging = await connectMessaging({ url: settings.NATS_URL, name: `replicator ${name}`, logger, signal })
-await provision(messaging)
+await provision(messaging, { replicas: settings.TWINSCOPE_NATS_REPLICAS })
 const redis = await connectRedis({ url: settings.REDIS_URL, logger })
 const locks = createLocks({ redis, logger })
 const gateClient = createGateClient(messaging)

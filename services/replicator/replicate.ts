@@ -170,7 +170,7 @@ export function createReplicate({ fleet, jobs, locks, control, gateClient, logge
       // Two automatic jobs of one run are one: a tick may find a change before its event arrives.
       const isSilent = (made: Outcome) => isJoined(made) || settled.isRepeated(policy.name, made)
       if (outcome === undefined || (job.automatic && (await isSilent(outcome)))) {
-        silentRuns.add(1)
+        silentRuns.add(1, { relationship: policy.name })
         await jobs.remove(job)
         if (outcome === undefined && done.state.compared.every(({ decision }) => decision.kind === 'converged'))
           await settled.forget(policy.name)
@@ -180,10 +180,9 @@ export function createReplicate({ fleet, jobs, locks, control, gateClient, logge
       reported.push(outcome)
       await jobs.finish(job, final)
       await settled.remember(policy.name, outcome)
-      jobsByStatus.add(1, { status: final.status ?? 'failed', automatic: job.automatic })
-      replicationDuration.record((Date.now() - Date.parse(job.noticedAt ?? job.createdAt)) / 1000, {
-        status: final.status ?? 'failed',
-      })
+      const labels = { status: final.status ?? 'failed', automatic: job.automatic, relationship: policy.name }
+      jobsByStatus.add(1, labels)
+      replicationDuration.record((Date.now() - Date.parse(job.noticedAt ?? job.createdAt)) / 1_000, labels)
     }
   }
 
