@@ -1,5 +1,6 @@
 // What replicators and gates say to each other (NATS request/reply, JSON).
 // Scope content travels as canonical text, so that no JSON codec on the way touches its numbers.
+// What is larger than a message travels in parts: gate-parts.ts.
 
 import { type Static, Type } from 'typebox'
 

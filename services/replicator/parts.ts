@@ -2,7 +2,7 @@
 
 import { MAX_PART_BYTES } from '#contracts/streams.ts'
 
-/** Splits contents into parts that stay under the message limit. */
+/** Splits contents into parts that stay under the message limit; a content that is larger has one of its own. */
 export function parts<T extends { readonly text: string }>(contents: readonly T[]): readonly (readonly T[])[] {
   const all: T[][] = [[]]
   let size = 0

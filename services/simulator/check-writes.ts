@@ -15,16 +15,20 @@ export function rejectionsOf(
   written: readonly ScopeKey[],
   provides: ReadonlySet<string>,
 ): readonly ScopeRejection[] {
+  // Once for all: thousands of scopes may be written at once.
+  const placed = [...next].map(([key, { id }]) => ({ key, ...(id === undefined ? {} : { id }), ...boundsOf(key) }))
   return written.flatMap((key) => {
     const scope = next.get(key)
-    const rejection = scope && rejectionOf(scope, next, provides)
+    const rejection = scope && rejectionOf(scope, placed, provides)
     return rejection ? [{ scope: key, ...rejection }] : []
   })
 }
 
+type Placed = { readonly key: ScopeKey; readonly id?: number; readonly first: number; readonly last: number }
+
 function rejectionOf(
   scope: Scope,
-  next: ReadonlyMap<ScopeKey, Scope>,
+  placed: readonly Placed[],
   provides: ReadonlySet<string>,
 ): Omit<ScopeRejection, 'scope'> | undefined {
   const own = boundsOf(scope.key)
@@ -42,12 +46,12 @@ function rejectionOf(
   const missing = references.find((reference) => !provides.has(reference))
   if (missing !== undefined)
     return { code: 'missing-reference', message: `${scope.key} refers to ${missing}, which this server does not have` }
-  for (const [key, other] of next) {
+  for (const theirs of placed) {
+    const { key } = theirs
     if (key === scope.key) continue
-    if (scope.id !== undefined && other.id === scope.id) {
+    if (scope.id !== undefined && theirs.id === scope.id) {
       return { code: 'id-clash', message: `id ${scope.id} of ${scope.key} is already used by ${key}` }
     }
-    const theirs = boundsOf(key)
     if (own.first <= theirs.last && theirs.first <= own.last)
       return { code: 'overlap', message: `${scope.key} overlaps ${key}` }
   }
