@@ -1,8 +1,9 @@
 // The three levels on a real Kea pair, and what must not happen.
 
 import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
-import { canonicalJson, type JsonObject } from '#dhcp/json.ts'
+import { canonicalJson, formatJson, type JsonObject } from '#dhcp/json.ts'
 import { eventually } from '#harness/eventually.ts'
 import {
   addReservation,
@@ -90,17 +91,6 @@ test('a scope-level request changes that scope only', async () => {
   assert.ok(hasReservation(subnetOf(await fileConfig(target()), prefix(3)), '10.0.3.77'))
 })
 
-test('what the other scopes inherit is still inherited after a scope-level request', async () => {
-  const lifetime = async (index: number) => subnetOf(await runningConfig(target()), prefix(index))?.['valid-lifetime']
-  const inherited = await lifetime(10)
-  const file = await fileConfig(target())
-  assert.equal(subnetOf(file, prefix(10))?.['valid-lifetime'], inherited) // config-write shows effective values
-  await editRunning(source(), (config) => withSubnet(config, prefix(5), withLifetime(7_777)))
-  await system.replicate({ server: SOURCE, scopes: [address(5)] })
-  assert.equal(await lifetime(5), 7_777)
-  assert.equal(await lifetime(10), inherited)
-})
-
 test('a relationship-level request replicates every differing scope, a second one writes nothing', async () => {
   const first = await system.replicate({ server: SOURCE, relationship: SAMPLE_RELATIONSHIP })
   assert.equal(first.status, 'replicated')
@@ -182,4 +172,20 @@ test('a change undone by hand is an ordinary change', async () => {
   const undone = await system.replicate({ server: SOURCE, scopes: [address(9)] })
   assert.equal(undone.status, 'replicated')
   assert.equal(undone.scopes?.[0]?.code, 'changed')
+})
+
+test('what the other scopes inherited, they still inherit: also after a restart from the written file', async () => {
+  await waitAgreed(system)
+  const lifetime = async (index: number) => subnetOf(await runningConfig(target()), prefix(index))?.['valid-lifetime']
+  await editRunning(source(), (config) => withSubnet(config, prefix(5), withLifetime(7_777)))
+  assert.equal((await system.replicate({ server: SOURCE, scopes: [address(5)] })).status, 'replicated')
+  assert.equal(await lifetime(5), 7_777)
+
+  const file = await fileConfig(target())
+  await writeFile(target().configFile, formatJson({ Dhcp4: { ...file, 'valid-lifetime': 5_555 } }, 2), 'latin1')
+  await target().dhcp4.kill()
+  await target().dhcp4.ready()
+
+  assert.equal(await lifetime(5), 7_777)
+  assert.equal(await lifetime(10), 5_555)
 })
