@@ -98,7 +98,10 @@ export function compareScopes(
       ...(theirs?.live === undefined ? {} : { target: theirs.live }),
       base,
       ...(since === undefined ? {} : { since }),
-      mayAgree: decision.kind === 'converged' && !(hasBase(ours) && hasBase(theirs)),
+      mayAgree:
+        decision.kind === 'converged' &&
+        // Agreeing is also what ends `dirty`: equal content needs no look any more.
+        (ours?.dirty === true || theirs?.dirty === true || !(hasBase(ours) && hasBase(theirs))),
     }
   })
   return { sync: worstSync(scopes.map((scope) => scope.sync)), scopes }

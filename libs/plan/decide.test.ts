@@ -115,6 +115,15 @@ for (const [name, auth, other, base, expected, policy] of ROWS) {
   test(name, () => assert.deepEqual(decideScope(auth, other, base, { ...POLICY, ...policy }), expected))
 }
 
+test('what cannot be read in full is held on either side, even where it looks equal', () => {
+  const lossy = { unreplicable: 'option 43 reads back empty' }
+  assert.equal(decideScope(side('a', lossy), side('a'), agreed('a'), POLICY).kind, 'hold')
+  assert.equal(
+    decideScope(side('b'), side('a', lossy), agreed('a'), { ...POLICY, onConflict: 'authority-wins' }).kind,
+    'hold',
+  )
+})
+
 test('no policy makes the wrong side win', () => {
   const values = [undefined, 'a', 'b', 'c']
   for (const auth of values) {

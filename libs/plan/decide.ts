@@ -2,6 +2,7 @@
 // `base` the content both last agreed on. This table is also what keeps our own writes from echoing.
 //
 //   auth                    other                      meaning                     action
+//   not readable in full    or the other is not        cannot be replicated        hold unreplicable
 //   = other                 = auth                     converged                   base := it
 //   earlier base, after     any                        came up with an old file    hold regressed
 //     a restart
@@ -56,9 +57,11 @@ export type Decision =
   | { readonly kind: 'show'; readonly code: 'only-on-partner' | 'deleted' }
 
 export function decideScope(auth: ScopeSide, other: ScopeSide, base: ScopeBase, policy: DecisionPolicy): Decision {
+  // What cannot be read in full may look equal without being so, and cannot be put back once overwritten.
+  const unreplicable = auth.unreplicable ?? other.unreplicable
+  if (unreplicable !== undefined) return { kind: 'hold', code: 'unreplicable', detail: unreplicable }
   if (auth.live === other.live) return { kind: 'converged' }
   if (auth.dirty || other.dirty) return { kind: 'hold', code: 'dirty' }
-  if (auth.unreplicable !== undefined) return { kind: 'hold', code: 'unreplicable', detail: auth.unreplicable }
   if (auth.regressed) return { kind: 'hold', code: 'regressed' }
   if (auth.live !== undefined && other.regressed) return { kind: 'replicate', code: 'target-lost-write' }
   // It was changed while it served alone, so somebody may have had a reason. Copying over it would lose that change.

@@ -59,7 +59,8 @@ const HOLD_MESSAGES: Record<string, string> = {
   'foreign-edit': 'it was edited on the partner, which is not the authoritative side; approve to overwrite that edit',
   'first-contact': 'the partners differ and have never agreed before; approve once to copy the authoritative side',
   deleted: 'it was deleted on the authoritative side; approve to delete it on the partner too',
-  dirty: 'an interrupted write left content that is neither the old nor the new; look at it before anything is written',
+  dirty:
+    'an interrupted write left content that is neither the old nor the new; make both sides equal, or set it right on the partner, and it goes on by itself',
   unreplicable: 'it cannot be replicated faithfully',
 }
 

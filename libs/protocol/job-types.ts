@@ -88,7 +88,8 @@ export type RunEffect =
       readonly scopes: readonly { readonly scope: string; readonly fingerprint?: string; readonly serial?: number }[]
     }
   | { readonly kind: 'wait'; readonly failure: SideFailure; readonly untilMs?: number }
-  | { readonly kind: 'finish' }
+  /** `postponedUntilMs`: scopes that were not quiet yet are left to a job of their own, due then. */
+  | { readonly kind: 'finish'; readonly postponedUntilMs?: number }
 
 export type RunPhase =
   | 'authority'
@@ -119,5 +120,7 @@ export type RunState = {
   readonly versions: readonly ScopeVersion[]
   /** Results per scope, over all rounds and recalled commits; the newest counts. */
   readonly results: readonly CommittedScope[]
+  /** When the sides were compared, by the replicator's clock. Milliseconds since the epoch. */
+  readonly nowMs: number
   readonly refusal?: { readonly code: string; readonly message: string }
 }

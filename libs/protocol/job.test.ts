@@ -123,19 +123,72 @@ test('in mode manual only requests are acted on', () => {
   assert.deepEqual(drive(manual, [REQUEST], [authority, changed]).effects.at(-1), ['prepare'])
 })
 
-test('the quiet period holds automatic runs back, requests not', () => {
-  const policy = { ...POLICY, quietPeriodMs: 2_000 }
-  const at = Date.parse('2026-01-01T00:00:00Z')
+const AT = Date.parse('2026-01-01T00:00:00Z')
+const QUIET: RunPolicy = { ...POLICY, quietPeriodMs: 2_000 }
+
+/** Two scopes that changed, the second one `ageMs` before the comparison. */
+function twoChanged(ageMs: number): RunInput {
+  const row = (scope: string, live: string, since: number): SideRow => ({
+    scope,
+    live,
+    base: 'old',
+    baseEpoch: 1,
+    baseSerial: 1,
+    since: new Date(since).toISOString(),
+  })
+  const rows = (live: string) => [row('10.0.0.0/24', live, AT - 60_000), row('10.0.1.0/24', live, AT - ageMs)]
+  const whole = (live: string): Side => ({ rows: rows(live), normal: true, state: 'load-balancing' })
+  return { kind: 'compared', source: whole('new'), target: whole('old'), nowMs: AT }
+}
+
+function plannedScopes(policy: RunPolicy, jobs: readonly RunJob[], compared: RunInput): readonly string[] {
+  assert.ok(compared.kind === 'compared')
+  const { source, target } = compared
+  const run = drive(policy, jobs, [
+    authority,
+    compared,
+    { kind: 'prepared', ticket: 't', target },
+    { kind: 'source-read', source },
+  ])
+  const [plan] = run.last
+  return plan?.kind === 'plan' ? plan.scopes.map(({ scope }) => scope) : []
+}
+
+test('a scope that is not quiet yet does not hold up the others, and is not forgotten', () => {
+  assert.deepEqual(plannedScopes(QUIET, [AUTOMATIC], twoChanged(500)), ['10.0.0.0/24'])
+  const compared = twoChanged(500)
+  assert.ok(compared.kind === 'compared')
+  const end = drive(
+    QUIET,
+    [AUTOMATIC],
+    [
+      authority,
+      compared,
+      { kind: 'prepared', ticket: 't', target: compared.target },
+      { kind: 'source-read', source: compared.source },
+      { kind: 'planned', safe: [] },
+    ],
+  )
+  assert.deepEqual(end.last, [{ kind: 'finish', postponedUntilMs: AT - 500 + 2_000 }])
+})
+
+test('a run in which nothing is quiet yet waits for the first scope', () => {
   const fresh: RunInput = {
     kind: 'compared',
-    source: side('new', 'old', { since: '2026-01-01T00:00:00.000Z' }),
+    source: side('new', 'old', { since: new Date(AT - 500).toISOString() }),
     target: side('old', 'old'),
-    nowMs: at + 500,
+    nowMs: AT,
   }
-  const [wait] = drive(policy, [AUTOMATIC], [authority, fresh]).last
+  const [wait] = drive(QUIET, [AUTOMATIC], [authority, fresh]).last
   assert.ok(wait?.kind === 'wait')
-  assert.equal(wait.untilMs, at + 2_000)
-  assert.deepEqual(drive(policy, [AUTOMATIC, REQUEST], [authority, fresh]).effects.at(-1), ['prepare'])
+  assert.equal(wait.untilMs, AT + 1_500)
+})
+
+test('a request does not wait for quiet in its own scopes, and drags no others along', () => {
+  const request = { ...REQUEST, scopes: ['10.0.1.0/24'] }
+  assert.deepEqual(plannedScopes(QUIET, [request], twoChanged(500)), ['10.0.1.0/24'])
+  const both = { ...REQUEST, scopes: ['10.0.0.0/24'] }
+  assert.deepEqual(plannedScopes(QUIET, [both, AUTOMATIC], twoChanged(500)), ['10.0.0.0/24'])
 })
 
 test('a failover state that is not normal makes the run wait, and only if something is to be written', () => {
@@ -161,6 +214,13 @@ test('a target edited in between is planned again, a limited number of times', (
   const all = drive(POLICY, [AUTOMATIC], Array.from({ length: MAX_ROUNDS }, () => round).flat())
   assert.deepEqual(all.effects.at(-1), ['finish'])
   assert.equal(all.state.results[0]?.result, 'target-changed')
+
+  const settled = drive(
+    POLICY,
+    [AUTOMATIC],
+    [...round, authority, { kind: 'compared', source: side('new', 'old'), target: side('new', 'old'), nowMs: 0 }],
+  )
+  assert.deepEqual(settled.state.results, [], 'what was true in an earlier round is not reported')
 })
 
 test('a stale ticket begins again with the authority', () => {
@@ -179,6 +239,13 @@ test('a stale ticket begins again with the authority', () => {
   )
   assert.deepEqual(run.effects.at(-1), ['read-authority'])
   assert.equal(run.state.ticket, undefined)
+})
+
+test('an authority record that stays behind the gates ends as unknown', () => {
+  const stale: RunInput = { kind: 'outdated', why: 'stale-epoch' }
+  const run = drive(POLICY, [REQUEST], Array.from({ length: MAX_ROUNDS }, () => [authority, changed, stale]).flat())
+  assert.deepEqual(run.effects.at(-1), ['finish'])
+  assert.equal(run.state.refusal?.code, 'authority-unknown')
 })
 
 test('a recorded commit is asked for before anything is compared, and its result is kept', () => {

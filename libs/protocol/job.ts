@@ -38,6 +38,7 @@ export function startRun(policy: RunPolicy, jobs: readonly RunJob[]): Step {
     compared: [],
     versions: [],
     results: [],
+    nowMs: 0,
   }
   return { state, effects: [{ kind: 'read-authority' }] }
 }
@@ -62,10 +63,33 @@ function compare(state: RunState, source: Side, target: Side): readonly Compared
   return compareScopes(source.rows, target.rows, state.policy).scopes
 }
 
-/** Differences that this run is about. */
-function concerned(state: RunState, scopes: readonly ComparedScope[]): readonly ComparedScope[] {
+/**
+ * Until when a scope must be left alone: its quiet period. A request does not wait for quiet in the scopes
+ * that it asks for, and in no others; what is only held or shown has nothing to wait for.
+ */
+function quietUntilMs(state: RunState, { scope, decision, since }: ComparedScope): number {
+  const requests = effectiveJobs(state).filter((job) => !job.automatic)
+  if (decision.kind !== 'replicate' || since === undefined || isAskedFor(requests, scope)) return 0
+  return Date.parse(since) + state.policy.quietPeriodMs
+}
+
+function differing(state: RunState): readonly ComparedScope[] {
   const jobs = effectiveJobs(state)
-  return scopes.filter(({ scope, decision }) => decision.kind !== 'converged' && isAskedFor(jobs, scope))
+  return state.compared.filter(({ scope, decision }) => decision.kind !== 'converged' && isAskedFor(jobs, scope))
+}
+
+/** Differences that this run is about: one busy scope does not hold up the others. */
+function concerned(state: RunState): readonly ComparedScope[] {
+  return differing(state).filter((compared) => quietUntilMs(state, compared) <= state.nowMs)
+}
+
+/** When the first of the scopes that are not quiet yet will be; `undefined` where all are. */
+function postponedUntilMs(state: RunState): number | undefined {
+  const ends = differing(state).flatMap((compared) => {
+    const end = quietUntilMs(state, compared)
+    return end > state.nowMs ? [end] : []
+  })
+  return ends.length === 0 ? undefined : Math.min(...ends)
 }
 
 function mayBeWritten(state: RunState, scopes: readonly ComparedScope[]): boolean {
@@ -84,6 +108,10 @@ function startCompare(state: RunState): Step {
 
 function again(state: RunState, why: string): Step {
   if (state.rounds + 1 >= MAX_ROUNDS) {
+    if (why === 'stale-epoch') {
+      const message = `a gate knows a newer epoch than the authority record of ${state.policy.relationship} (${state.side}, epoch ${state.epoch}): the record is outdated. Nothing is written until an operator settles it`
+      return finish({ ...state, refusal: { code: 'authority-unknown', message } })
+    }
     return wait(state, {
       server: targetOf(state),
       wait: 'lock-held',
@@ -92,7 +120,12 @@ function again(state: RunState, why: string): Step {
   }
   // The authority is read again too: a stale epoch means that it moved.
   const { ticket: _, ...rest } = state
-  return { state: { ...rest, phase: 'authority', rounds: state.rounds + 1 }, effects: [{ kind: 'read-authority' }] }
+  // What was not written is decided anew; only what was written stays true.
+  const results = state.results.filter(({ result }) => result !== 'target-changed')
+  return {
+    state: { ...rest, results, phase: 'authority', rounds: state.rounds + 1 },
+    effects: [{ kind: 'read-authority' }],
+  }
 }
 
 function wait(state: RunState, failure: SideFailure, untilMs?: number): Step {
@@ -103,7 +136,9 @@ function wait(state: RunState, failure: SideFailure, untilMs?: number): Step {
 }
 
 function finish(state: RunState): Step {
-  return { state: { ...state, phase: 'finished' }, effects: [{ kind: 'finish' }] }
+  const untilMs = postponedUntilMs(state)
+  const effect: RunEffect = { kind: 'finish', ...(untilMs === undefined ? {} : { postponedUntilMs: untilMs }) }
+  return { state: { ...state, phase: 'finished' }, effects: [effect] }
 }
 
 type Agreed = { readonly scope: string; readonly fingerprint?: string; readonly serial?: number }
@@ -145,10 +180,15 @@ function agreeAtSource(state: RunState, scopes: readonly Agreed[]): Step {
 }
 
 function onCompared(state: RunState, source: Side, target: Side, nowMs: number): Step {
-  const scopes = compare(state, source, target)
-  const next: RunState = { ...state, compared: scopes, sourceSide: source, targetSide: target }
-  const open = concerned(next, scopes)
-  if (!mayBeWritten(next, open)) return agreeAndFinish(next)
+  const compared = compare(state, source, target)
+  const next: RunState = { ...state, compared, sourceSide: source, targetSide: target, nowMs }
+  if (!mayBeWritten(next, concerned(next))) {
+    const untilMs = postponedUntilMs(next)
+    const hasRequest = effectiveJobs(next).some((job) => !job.automatic)
+    if (untilMs === undefined || hasRequest) return agreeAndFinish(next)
+    const message = `what changed is younger than the quiet period of ${state.policy.quietPeriodMs} ms`
+    return wait(next, { server: state.side as string, wait: 'quiet-period', message }, untilMs)
+  }
   if (!target.normal || !source.normal) {
     const [server, side] = target.normal ? [state.side as string, source] : [targetOf(state), target]
     return wait(next, {
@@ -157,38 +197,16 @@ function onCompared(state: RunState, source: Side, target: Side, nowMs: number):
       message: `failover state of ${server} is ${side.state}; writing waits until it is normal`,
     })
   }
-  const quietUntil = quietPeriodEnd(next, open)
-  if (quietUntil > nowMs) {
-    return wait(
-      next,
-      {
-        server: state.side as string,
-        wait: 'quiet-period',
-        message: `the newest change is younger than the quiet period of ${state.policy.quietPeriodMs} ms`,
-      },
-      quietUntil,
-    )
-  }
   return {
     state: { ...next, phase: 'prepare' },
     effects: [{ kind: 'prepare', target: targetOf(state), side: state.side as string, epoch: state.epoch as number }],
   }
 }
 
-/** A request does not wait for quiet: somebody asked for now. */
-function quietPeriodEnd(state: RunState, scopes: readonly ComparedScope[]): number {
-  if (effectiveJobs(state).some((job) => !job.automatic)) return 0
-  const changedAt = scopes
-    .filter(({ decision }) => decision.kind === 'replicate')
-    .map(({ since }) => (since === undefined ? 0 : Date.parse(since)))
-  return Math.max(0, ...changedAt) + state.policy.quietPeriodMs
-}
-
 function onSourceRead(state: RunState, source: Side): Step {
-  const target = state.targetSide as Side
-  const scopes = compare(state, source, target)
-  const next: RunState = { ...state, compared: scopes, sourceSide: source }
-  const open = concerned(next, scopes)
+  const compared = compare(state, source, state.targetSide as Side)
+  const next: RunState = { ...state, compared, sourceSide: source }
+  const open = concerned(next)
   if (!mayBeWritten(next, open)) return agreeAndFinish(next)
   return { state: { ...next, phase: 'plan' }, effects: [{ kind: 'plan', scopes: open }] }
 }

@@ -131,7 +131,7 @@ test('Kea 3', async (t) => {
     const added = await source.command('subnet4-add', {
       subnet4: [{ id: 77, subnet: '10.77.0.0/24', pools: [{ pool: '10.77.0.10 - 10.77.0.20' }] }],
     })
-    assert.equal(added.result, 0, added.text)
+    assert.equal(added.result, 0, added.text ?? '')
     await eventually(async () => assert.match(await running(), /10\.77\.0\.0\/24/), {
       timeoutMs: 20_000,
       what: 'the added subnet',
@@ -142,7 +142,7 @@ test('Kea 3', async (t) => {
     )
     // Deleted on the authoritative side, it is held by default (prune: ask), not deleted.
     const deleted = await source.command('subnet4-del', { id: 77 })
-    assert.equal(deleted.result, 0, deleted.text)
+    assert.equal(deleted.result, 0, deleted.text ?? '')
     await eventually(
       async () => {
         const { scopes } = await system.relationship('kea3')
@@ -158,7 +158,7 @@ test('Kea 3', async (t) => {
     }
     Dhcp4.subnet4[0]?.['option-data'].push({ name: 'time-servers', data: '10.9.9.9' })
     const set = await source.command('config-set', { Dhcp4 })
-    assert.equal(set.result, 0, set.text)
+    assert.equal(set.result, 0, set.text ?? '')
     await eventually(async () => assert.match(await running(), /10\.9\.9\.9/), {
       timeoutMs: 20_000,
       what: 'the option',
