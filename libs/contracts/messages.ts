@@ -126,6 +126,7 @@ export const Job = Type.Object(
     refusedRelationships: Type.Optional(
       Type.Array(Type.Object({ relationship: Name, code: Type.String(), message: Type.String() })),
     ),
+    unresolved: Type.Optional(ReplicationRequested),
     cause: JobCause,
     createdAt: Timestamp,
     noticedAt: Type.Optional(Type.String({ description: 'When the first change that it carries was seen' })),

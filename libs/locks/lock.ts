@@ -44,6 +44,11 @@ export type LocksOptions = {
   readonly ttlMs?: number
   /** Milliseconds between renewals. Default a third of `ttlMs`. */
   readonly renewEveryMs?: number
+  /**
+   * False: locks are not renewed and run out, because this process cannot do its work now and another may.
+   * Default: always true.
+   */
+  readonly mayKeep?: () => boolean
 }
 
 const DEFAULT_TTL_MS = 30_000
@@ -94,6 +99,7 @@ export function createLocks(options: LocksOptions): Locks {
       const mayWrite = () => !lost.signal.aborted && performance.now() - renewedAt < mayWriteMs
 
       const renew = async () => {
+        if (options.mayKeep?.() === false) return
         const askedAt = performance.now()
         try {
           const renewed = await redis.eval(RENEW, 1, lockKey(name), holder, ttlMs)

@@ -31,6 +31,7 @@ const FLEET: Fleet = {
     policy('dhcp1-dhcp3', ['dhcp1.example.net', 'dhcp3.example.net']),
   ],
   discovered: [],
+  incomplete: new Set(),
   authoritativeSide: new Map([
     ['dhcp1-dhcp2', 'dhcp1.example.net'],
     ['dhcp1-dhcp3', 'dhcp3.example.net'],
@@ -103,4 +104,11 @@ test('observed relationships are refused', () => {
   assert.equal(refusalOf({ level: 'relationship', relationship: 'dhcp1-dhcp2' }, fleet).code, 'observed-only')
   const discovered: Fleet = { ...FLEET, policies: [], discovered: [{ server: 'dhcp1.example.net', name: 'x-y' }] }
   assert.equal(refusalOf({ level: 'relationship', relationship: 'x-y' }, discovered).code, 'observed-only')
+})
+
+test('a scope that may exist at a silent server is neither refused nor forgotten', () => {
+  const fleet: Fleet = { ...FLEET, incomplete: new Set(['dhcp1-dhcp2']) }
+  assert.equal(fanOut(request({ level: 'scope', scopes: ['10.0.11.0'] }), fleet).kind, 'unresolved')
+  assert.equal(fanOut(request({ level: 'scope', scopes: ['10.0.10.0'] }), fleet).kind, 'jobs')
+  assert.equal(refusalOf({ level: 'scope', scopes: ['lobby'] }, fleet).code, 'unknown-scope')
 })

@@ -14,6 +14,8 @@ export type Child = { readonly relationship: string; readonly scopes?: readonly 
 
 export type FanOut =
   | { readonly kind: 'refused'; readonly server: string; readonly refusal: Refusal }
+  /** A scope may exist at a server that does not answer now. */
+  | { readonly kind: 'unresolved'; readonly server: string; readonly message: string }
   | {
       readonly kind: 'jobs'
       readonly server: string
@@ -31,6 +33,8 @@ export type Fleet = {
   readonly authoritativeSide: ReadonlyMap<string, string>
   /** Scopes of each relationship, both sides together. */
   readonly scopesOf: ReadonlyMap<string, ReadonlySet<string>>
+  /** Relationships of which a side could not be asked for its scopes. */
+  readonly incomplete: ReadonlySet<string>
 }
 
 function near(kind: string, name: string, known: readonly string[]): string {
@@ -110,7 +114,7 @@ function childrenOfScopes(
   texts: readonly string[],
   policies: readonly RelationshipPolicy[],
   fleet: Fleet,
-): readonly Targeted[] | Refusal {
+): readonly Targeted[] | Refusal | 'unresolved' {
   const found = new Map<RelationshipPolicy, ScopeKey[]>()
   for (const text of texts) {
     if (parseScopeKey(text) === undefined && parseIpv4(text) === undefined) {
@@ -126,6 +130,7 @@ function childrenOfScopes(
     )
     const hit = hits[0]
     if (hit === undefined) {
+      if (policies.some(({ name }) => fleet.incomplete.has(name))) return 'unresolved'
       const known = policies.flatMap((policy) =>
         [...(fleet.scopesOf.get(policy.name) ?? [])].map((scope) => scopeAddress(scope as ScopeKey)),
       )
@@ -188,6 +193,10 @@ export function fanOut(request: ReplicationRequested, fleet: Fleet): FanOut {
     request.level === 'scope'
       ? childrenOfScopes(request.scopes ?? [], policies, fleet)
       : policies.map((policy) => ({ policy, scopes: undefined as readonly ScopeKey[] | undefined }))
+  if (targets === 'unresolved') {
+    const message = `a server of ${policies.map(({ name }) => name).join(', ')} does not answer, and the named scopes may exist there`
+    return { kind: 'unresolved', server, message }
+  }
   if (isRefusal(targets)) return refuse(targets)
 
   const children: Child[] = []

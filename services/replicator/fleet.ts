@@ -128,10 +128,11 @@ export function createFleet(options: FleetOptions) {
     const sides = new Map<string, string>()
     for (const policy of configuration.relationships) {
       const record = await readAuthority(policy.name)
+      // Where it is lost, only the run can tell, by asking the gates.
       if (record !== undefined) sides.set(policy.name, record.side)
-      else sides.set(policy.name, policy.authority)
     }
     const scopesOf = new Map<string, ReadonlySet<string>>()
+    const incomplete = new Set<string>()
     for (const policy of withScopesOf) {
       const manifests = await Promise.allSettled(
         policy.servers.map((server) => gateClient.readManifest(server, policy.name, false)),
@@ -139,9 +140,7 @@ export function createFleet(options: FleetOptions) {
       const known = manifests.flatMap((result) =>
         result.status === 'fulfilled' ? result.value.page.rows.filter((row) => row.live !== undefined) : [],
       )
-      const failed = manifests.find((result) => result.status === 'rejected')
-      // With one side silent, an unknown scope may well exist there: wait instead of refusing.
-      if (failed?.status === 'rejected' && known.length === 0) throw failed.reason
+      if (manifests.some(({ status }) => status === 'rejected')) incomplete.add(policy.name)
       scopesOf.set(policy.name, new Set(known.map(({ scope }) => scope)))
     }
     return {
@@ -152,6 +151,7 @@ export function createFleet(options: FleetOptions) {
       ),
       authoritativeSide: sides,
       scopesOf,
+      incomplete,
     }
   }
 
@@ -160,6 +160,14 @@ export function createFleet(options: FleetOptions) {
     return registered.get(server)?.relationships.find(({ name }) => name === relationship)?.problem
   }
 
-  return { watch, authorityOf, view, findPolicy, problemAt, policies: configuration.relationships }
+  return {
+    watch,
+    authorityOf,
+    view,
+    findPolicy,
+    problemAt,
+    policies: configuration.relationships,
+    servers: configuration.servers.map(({ name }) => name),
+  }
 }
 export type FleetView = ReturnType<typeof createFleet>

@@ -24,11 +24,14 @@ import { createIntake } from './intake.ts'
 import { createJobs } from './jobs.ts'
 import { startReconcile } from './reconcile.ts'
 import { createReplicate } from './replicate.ts'
+import { createRequestJobs } from './request-jobs.ts'
 import { createServerJobs } from './server-jobs.ts'
 
 const logger = createLogger({ service: 'replicator' })
 const settings = readSettings(SETTINGS)
-const signal = shutdownSignal(logger)
+/** What makes going on pointless; the supervisor starts us anew. */
+const failure = new AbortController()
+const signal = AbortSignal.any([shutdownSignal(logger), failure.signal])
 const telemetry = registerTelemetry({ service: 'replicator' })
 const name = `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`
 const configuration = loadConfiguration(settings.TWINSCOPE_CONFIG)
@@ -36,7 +39,14 @@ const configuration = loadConfiguration(settings.TWINSCOPE_CONFIG)
 const messaging = await connectMessaging({ url: settings.NATS_URL, name: `replicator ${name}`, logger, signal })
 await provision(messaging, { replicas: settings.TWINSCOPE_NATS_REPLICAS })
 const redis = await connectRedis({ url: settings.REDIS_URL, logger })
-const locks = createLocks({ redis, logger })
+/** Cut off from NATS for longer, we give our locks up: whoever is not may work. Milliseconds. */
+const KEEP_LOCKS_MS = 10_000
+let lostAt: number | undefined
+messaging.onStatus((connected) => {
+  lostAt = connected ? undefined : performance.now()
+})
+const mayKeep = () => lostAt === undefined || performance.now() - lostAt < KEEP_LOCKS_MS
+const locks = createLocks({ redis, logger, mayKeep })
 const gateClient = createGateClient(messaging)
 
 const gatesBucket = await openBucket(messaging, BUCKETS.gates)
@@ -56,7 +66,7 @@ const fleet = createFleet({
     })
   },
 })
-const { replicate } = createReplicate({
+const { replicate, refuseAll } = createReplicate({
   fleet,
   jobs,
   locks,
@@ -64,11 +74,15 @@ const { replicate } = createReplicate({
   gateClient,
   logger,
 })
-const serverJobs = createServerJobs(jobs)
-const intake = createIntake({ messaging, fleet, jobs, logger })
+const requestJobs = createRequestJobs({ messaging, fleet, jobs })
+const serverJobs = createServerJobs(jobs, requestJobs)
+const intake = createIntake({ messaging, fleet, jobs, requestJobs, logger })
 
 /** A wake-up that finds its relationship in other hands comes again; whoever holds it may have looked already. */
 const BUSY_DELAY_MS = 200
+const UNKNOWN_TRIES = 3
+/** Messages that wait for another look must not keep new ones from being delivered. */
+const MAX_PENDING = 4_096
 
 async function onWakeup(received: Received): Promise<Disposition> {
   const slot = parseWakeupSubject(received.subject)
@@ -77,16 +91,19 @@ async function onWakeup(received: Received): Promise<Disposition> {
     await serverJobs.settle(slot)
     return { kind: 'ack' }
   }
-  const keepAlive = setInterval(() => received.working(), 10_000)
-  try {
-    return (await replicate(slot)) === 'busy' ? { kind: 'nak', delayMs: BUSY_DELAY_MS } : { kind: 'ack' }
-  } finally {
-    clearInterval(keepAlive)
+  const result = await replicate(slot)
+  if (result === 'busy') return { kind: 'nak', delayMs: BUSY_DELAY_MS }
+  if (result === 'unknown') {
+    // A replicator with a newer configuration may know it; after a few rounds nobody does.
+    if (received.deliveryCount <= UNKNOWN_TRIES) return { kind: 'nak', delayMs: 5_000 }
+    await refuseAll(slot)
   }
+  return { kind: 'ack' }
 }
 
 function guarded(handle: (received: Received) => Promise<Disposition>) {
   return async (received: Received): Promise<Disposition> => {
+    const keepAlive = setInterval(() => received.working(), 10_000)
     try {
       return await handle(received)
     } catch (error) {
@@ -96,6 +113,8 @@ function guarded(handle: (received: Received) => Promise<Disposition>) {
           'message could not be handled; it comes again',
         )
       return dispositionOf(error, received.deliveryCount)
+    } finally {
+      clearInterval(keepAlive)
     }
   }
 }
@@ -112,6 +131,7 @@ const consumers = [
     stream: STREAMS.requests.name,
     durable: 'replicator-requests',
     filter: ALL_REQUESTS,
+    maxAckPending: MAX_PENDING,
     handle: guarded(intake.onRequest),
     signal,
   }),
@@ -120,10 +140,18 @@ const consumers = [
     durable: 'replicator-wakeups',
     filter: ALL_WAKEUPS,
     ackWaitMs: 30_000,
+    maxAckPending: MAX_PENDING,
     handle: guarded(onWakeup),
     signal,
   }),
-]
+].map((consumer) =>
+  consumer.catch((error: unknown) => {
+    // Deaf on one stream, we would look ready and do nothing.
+    logger.fatal({ err: error }, 'NATS refuses a consumer')
+    process.exitCode = 1
+    failure.abort()
+  }),
+)
 const health = await startHealth({
   port: settings.TWINSCOPE_HEALTH_PORT,
   telemetry,
@@ -141,8 +169,14 @@ startReconcile({
 })
 logger.info({ replicator: name, health: health.address, relationships: configuration.relationships.length }, 'ready')
 
-await Promise.allSettled(consumers)
+/** Handlers that wait for NATS must not keep a process that is told to stop. Milliseconds. */
+const STOP_WITHIN_MS = 5_000
+const stopped = new Promise<void>((resolve) => {
+  signal.addEventListener('abort', () => setTimeout(resolve, STOP_WITHIN_MS).unref(), { once: true })
+})
+await Promise.race([Promise.allSettled(consumers), stopped])
 await health.close()
 redis.disconnect()
-await messaging.close()
+await Promise.race([messaging.close(), stopped])
 await telemetry.shutdown()
+process.exit()

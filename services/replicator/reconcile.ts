@@ -29,7 +29,7 @@ export function startReconcile({ messaging, jobs, policies, periodMs, logger, si
     })
   }
 
-  function armTimer(key: string, job: Job): void {
+  function armTimer(key: string, job: Job, revision: number): void {
     clearTimeout(timers.get(key))
     timers.delete(key)
     if (job.runningSince !== undefined) return
@@ -37,7 +37,8 @@ export function startReconcile({ messaging, jobs, policies, periodMs, logger, si
     const timer = setTimeout(
       () => {
         timers.delete(key)
-        wake(job.slot, `due/${key}/${job.dueAt ?? job.createdAt}`)
+        // Equal for all replicators, and another one each time that the job is put back.
+        wake(job.slot, `due/${key}/${revision}`)
       },
       Math.max(0, dueMs - Date.now()),
     )
@@ -50,7 +51,7 @@ export function startReconcile({ messaging, jobs, policies, periodMs, logger, si
       (entry) => {
         const key = parseJobKey(entry.key)
         if (key === undefined) return
-        if ('value' in entry) return armTimer(entry.key, JSON.parse(entry.value) as Job)
+        if ('value' in entry) return armTimer(entry.key, JSON.parse(entry.value) as Job, entry.revision)
         clearTimeout(timers.get(entry.key))
         timers.delete(entry.key)
       },

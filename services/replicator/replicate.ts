@@ -3,28 +3,17 @@
 
 import type { RelationshipPolicy } from '#contracts/configuration.ts'
 import { newJobId } from '#contracts/job-id.ts'
-import type { Job, Outcome, ScopeOutcome } from '#contracts/messages.ts'
+import type { Job, Outcome } from '#contracts/messages.ts'
 import type { Lock, Locks } from '#locks/lock.ts'
 import type { Bucket } from '#messaging/buckets.ts'
 import type { GateClient } from '#messaging/gate-client.ts'
-import { effectiveJobs, isAskedFor } from '#protocol/job.ts'
 import { jobsByStatus, replicationDuration, silentRuns, stageDuration } from '#telemetry/instruments.ts'
 import type { Logger } from '#telemetry/logger.ts'
 import { MAX_ATTEMPTS, waitDelayMs } from './disposition.ts'
+import { finalOutcome } from './final-outcome.ts'
 import type { FleetView } from './fleet.ts'
 import type { Jobs, StoredJob } from './jobs.ts'
-import {
-  committedRow,
-  comparedRow,
-  covers,
-  equalRow,
-  heldRow,
-  outcomeOf,
-  type RecordedScope,
-  shownRow,
-  summary,
-  superseded,
-} from './report.ts'
+import { covers, outcomeOf, type RecordedScope, superseded } from './report.ts'
 import { performRun, type RunReport } from './run.ts'
 import { createSettled } from './settled.ts'
 
@@ -56,6 +45,9 @@ function automaticJob(policy: RelationshipPolicy, cause: Job['cause'], source: s
   }
 }
 
+/** Stages that disturb nobody and come again at every look. */
+const LOOKING: ReadonlySet<string> = new Set(['read-authority', 'recall', 'compare', 'wait', 'finish'])
+
 export function createReplicate({ fleet, jobs, locks, control, gateClient, logger }: ReplicateOptions) {
   const settled = createSettled(control)
 
@@ -75,7 +67,8 @@ export function createReplicate({ fleet, jobs, locks, control, gateClient, logge
         await park(job)
         continue
       }
-      const { pendingReason: _, pendingDetail: __, dueAt: ___, ...rest } = job
+      // The reason stays: what it waited for last tells whether the next wait is news.
+      const { dueAt: _, ...rest } = job
       const running = await jobs.update(stored, { ...rest, runningSince: now(), attempts: job.attempts + 1 })
       if (running !== undefined) claimed.push(running)
       else {
@@ -93,93 +86,31 @@ export function createReplicate({ fleet, jobs, locks, control, gateClient, logge
     await jobs.finish(job, { ...outcomeOf(job, 'final', now()), status: 'failed', code: 'parked', message })
   }
 
-  function rowsOf(job: Job, report: RunReport): readonly ScopeOutcome[] {
-    const { state } = report
-    const plan = report.plans.get(job.job)
-    const runJob = state.jobs.find((known) => known.job === job.job)
-    const asked = (scope: string) => runJob !== undefined && isAskedFor([runJob], scope)
-    const rows = new Map<string, ScopeOutcome>()
-    if (!job.automatic)
-      for (const compared of state.compared)
-        if (asked(compared.scope) && compared.decision.kind === 'converged')
-          rows.set(compared.scope, equalRow(compared))
-    for (const shown of plan?.shown ?? []) rows.set(shown.scope, shownRow(shown))
-    for (const scope of plan?.scopes ?? []) if (scope.obstacles.length > 0) rows.set(scope.scope, heldRow(scope))
-    // Differences that were only compared, because nothing of the run may be written.
-    for (const compared of state.compared)
-      if (asked(compared.scope) && !rows.has(compared.scope)) {
-        const row = comparedRow(compared)
-        if (row !== undefined) rows.set(compared.scope, row)
-      }
-    for (const result of state.results)
-      if (asked(result.scope)) rows.set(result.scope, committedRow(result, report.recorded.get(result.scope)))
-    return [...rows.values()].sort((a, b) => (a.scope < b.scope ? -1 : 1))
-  }
-
-  function refusalOf(job: Job, { state }: RunReport): { readonly code: string; readonly message: string } | undefined {
-    if (state.refusal !== undefined) return state.refusal
-    if (effectiveJobs(state).some((known) => known.job === job.job)) return undefined
-    if (state.policy.mode === 'observe')
-      return { code: 'observed-only', message: `relationship ${state.policy.relationship} is only observed` }
-    if (job.automatic)
-      return {
-        code: 'manual',
-        message: `relationship ${state.policy.relationship} is in mode manual: changes are shown, not copied`,
-      }
-    return {
-      code: 'not-authoritative',
-      message: `${job.source} is not the authoritative side of ${state.policy.relationship}; ${state.side} is. Nothing was copied`,
-    }
-  }
-
-  function finalOutcome(job: Job, policy: RelationshipPolicy, report: RunReport): Outcome | undefined {
-    const target =
-      report.state.side === undefined ? undefined : policy.servers.find((server) => server !== report.state.side)
-    const base: Outcome = {
-      ...outcomeOf(job, 'final', now()),
-      ...(target === undefined ? {} : { target }),
-      ...(report.state.epoch === undefined ? {} : { epoch: report.state.epoch }),
-      stages: [...report.stages],
-    }
-    const refusal = refusalOf(job, report)
-    const results = rowsOf(job, report)
-    if (refusal !== undefined) {
-      // A gate that refuses (no access, a foreign installation) is not a decision about this request.
-      const status = report.state.refusal === undefined || refusal.code === 'authority-unknown' ? 'refused' : 'failed'
-      return job.automatic && refusal.code === 'manual'
-        ? undefined
-        : { ...base, status, ...refusal, ...(results.length === 0 ? {} : { scopes: [...results] }) }
-    }
-    if (job.automatic && results.length === 0) return undefined
-    const plan = report.plans.get(job.job)
-    return {
-      ...base,
-      ...summary(results),
-      scopes: [...results],
-      ...(plan === undefined ? {} : { planDigest: plan.digest }),
-    }
-  }
-
-  async function report(stored: readonly StoredJob[], policy: RelationshipPolicy, done: RunReport): Promise<void> {
+  async function report(
+    stored: readonly StoredJob[],
+    policy: RelationshipPolicy,
+    done: RunReport,
+    isStored: boolean,
+  ): Promise<void> {
     const reported: Outcome[] = []
     for (const { name, durationMs } of done.stages) stageDuration.record(durationMs / 1_000, { stage: name })
     // Requests first: somebody waits for their rows.
     for (const { job } of stored.toSorted((a, b) => Number(a.job.automatic) - Number(b.job.automatic))) {
-      const outcome = finalOutcome(job, policy, done)
+      const outcome = finalOutcome(job, policy, done, now())
       const isJoined = (made: Outcome) => reported.some((other) => other.automatic && covers(other, made))
       // Two automatic jobs of one run are one: a tick may find a change before its event arrives.
       const isSilent = (made: Outcome) => isJoined(made) || settled.isRepeated(policy.name, made)
       if (outcome === undefined || (job.automatic && (await isSilent(outcome)))) {
         silentRuns.add(1, { relationship: policy.name })
-        await jobs.remove(job)
+        if (isStored) await jobs.remove(job)
         if (outcome === undefined && done.state.compared.every(({ decision }) => decision.kind === 'converged'))
           await settled.forget(policy.name)
         continue
       }
       const final = superseded(outcome, reported)
-      reported.push(outcome)
+      if (outcome.status !== 'refused') reported.push(outcome)
       await jobs.finish(job, final)
-      await settled.remember(policy.name, outcome)
+      if (job.automatic) await settled.remember(policy.name, outcome)
       const labels = { status: final.status ?? 'failed', automatic: job.automatic, relationship: policy.name }
       jobsByStatus.add(1, labels)
       replicationDuration.record((Date.now() - Date.parse(job.noticedAt ?? job.createdAt)) / 1_000, labels)
@@ -193,7 +124,7 @@ export function createReplicate({ fleet, jobs, locks, control, gateClient, logge
       if (current === undefined) continue
       const { runningSince: _, ...rest } = current.job
       const dueMs = untilMs ?? Date.now() + waitDelayMs(failure.wait, job.waits)
-      const isNews = job.pendingReason !== failure.wait || job.waits === 0
+      const isNews = job.pendingReason !== failure.wait
       await jobs.update(current, {
         ...rest,
         attempts: 0,
@@ -215,6 +146,16 @@ export function createReplicate({ fleet, jobs, locks, control, gateClient, logge
       { relationship: stored[0]?.job.relationship, reason: failure.wait, detail: failure.message, jobs: stored.length },
       'jobs wait',
     )
+  }
+
+  /** Scopes that were not quiet yet when the others were copied. */
+  async function postpone(policy: RelationshipPolicy, untilMs: number): Promise<void> {
+    await jobs.create({
+      ...automaticJob(policy, { kind: 'change' }, policy.authority),
+      pendingReason: 'quiet-period',
+      pendingDetail: `what changed is younger than the quiet period of ${policy.quietPeriodMs} ms`,
+      dueAt: new Date(untilMs).toISOString(),
+    })
   }
 
   async function underLock(policy: RelationshipPolicy, lock: Lock): Promise<void> {
@@ -240,14 +181,20 @@ export function createReplicate({ fleet, jobs, locks, control, gateClient, logge
       onPrepare: store,
       onRecord: async (id: string, scopes: readonly RecordedScope[]) => {
         stored = await Promise.all(
-          stored.map(
-            async (one) => (await jobs.update(one, { ...one.job, commit: { id, scopes: [...scopes] } })) ?? one,
-          ),
+          stored.map(async (one) => {
+            const named = new Set(scopes.map(({ scope }) => scope))
+            const earlier = one.job.commit?.scopes.filter(({ scope }) => !named.has(scope)) ?? []
+            const recorded = await jobs.update(one, { ...one.job, commit: { id, scopes: [...earlier, ...scopes] } })
+            // Somebody else has the job now; what is not recorded must not be written.
+            if (recorded === undefined) throw new Error(`job ${one.job.job} was changed by somebody else`)
+            return recorded
+          }),
         )
       },
       onStage: (stage, finished, total) => {
         for (const { job } of stored) {
-          if (!job.automatic)
+          // Comparing is repeated at every look; only work is progress.
+          if (!job.automatic && !LOOKING.has(stage))
             jobs.progress({
               ...outcomeOf(job, 'progress', now()),
               status: 'running',
@@ -256,7 +203,11 @@ export function createReplicate({ fleet, jobs, locks, control, gateClient, logge
         }
       },
     })
-    if (done.wait === undefined) return await report(stored, policy, done)
+    if (done.wait === undefined) {
+      await report(stored, policy, done, isStored)
+      if (done.postponedUntilMs !== undefined) await postpone(policy, done.postponedUntilMs)
+      return
+    }
     if (isTick && !isStored) {
       logger.debug(
         { relationship: policy.name, reason: done.wait.failure.wait, detail: done.wait.failure.message },
@@ -271,15 +222,26 @@ export function createReplicate({ fleet, jobs, locks, control, gateClient, logge
   }
 
   /** Handles one wake-up. `busy`: another replicator works on the relationship; the wake-up must come again. */
-  async function replicate(relationship: string): Promise<'done' | 'busy'> {
+  async function replicate(relationship: string): Promise<'done' | 'busy' | 'unknown'> {
     const policy = fleet.findPolicy(relationship)
-    if (policy === undefined) {
-      logger.warn({ relationship }, 'wake-up for a relationship that is not in the configuration')
-      return 'done'
-    }
+    if (policy === undefined) return 'unknown'
     const result = await locks.withLock(relationship, (lock) => underLock(policy, lock))
     return result.kind === 'held-elsewhere' ? 'busy' : 'done'
   }
 
-  return { replicate }
+  /** Ends the jobs of a relationship that was taken out of the configuration. */
+  async function refuseAll(relationship: string): Promise<void> {
+    const message = `relationship ${relationship} is not in the configuration of this replicator any more`
+    for (const { job } of await jobs.waiting(relationship)) {
+      await jobs.finish(job, {
+        ...outcomeOf(job, 'final', now()),
+        status: 'refused',
+        code: 'unknown-relationship',
+        message,
+      })
+    }
+    logger.warn({ relationship }, 'wake-up for a relationship that is not in the configuration')
+  }
+
+  return { replicate, refuseAll }
 }

@@ -173,7 +173,7 @@ export function equalRow({ scope }: Pick<ComparedScope, 'scope'>): ScopeOutcome 
 export function fitted(outcome: Outcome): Outcome {
   const scopes = outcome.scopes
   if (scopes === undefined) return outcome
-  const counted = { ...outcome, scopeCount: scopes.length }
+  const counted = { ...outcome, scopeCount: outcome.scopeCount ?? scopes.length }
   const fits = (candidate: Outcome) => Buffer.byteLength(JSON.stringify(candidate)) <= MAX_PART_BYTES
   if (fits(counted)) return counted
   const bare = scopes.map(({ plan: _, ...scope }) => scope)
@@ -182,7 +182,7 @@ export function fitted(outcome: Outcome): Outcome {
     .filter(({ status }) => status !== 'already-in-sync')
     .map(({ before: _, after: __, ...scope }) => scope)
   let kept = important
-  while (!fits({ ...counted, scopes: kept })) kept = kept.slice(0, Math.floor(kept.length / 2))
+  while (kept.length > 0 && !fits({ ...counted, scopes: kept })) kept = kept.slice(0, Math.floor(kept.length / 2))
   return { ...counted, scopes: kept }
 }
 

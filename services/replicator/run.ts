@@ -11,13 +11,14 @@ import type { Lock } from '#locks/lock.ts'
 import { type GateClient, GateError } from '#messaging/gate-client.ts'
 import { admit, makePlan, type Plan, PlanInputChanged, type PlannedScope } from '#plan/plan.ts'
 import { effectiveJobs, startRun, stepRun } from '#protocol/job.ts'
-import type { CommittedScope, RunEffect, RunInput, RunState, ScopeVersion } from '#protocol/job-types.ts'
+import type { RunEffect, RunInput, RunState, ScopeVersion } from '#protocol/job-types.ts'
 import type { Logger } from '#telemetry/logger.ts'
 import { READ_TIMEOUT_MS, verdictOf } from './disposition.ts'
 import type { FleetView } from './fleet.ts'
 import type { StoredJob } from './jobs.ts'
 import { allRows, sideOf } from './manifests.ts'
 import { parts } from './parts.ts'
+import { recall } from './recall.ts'
 import { type RecordedScope, recordedScope } from './report.ts'
 
 /** Longest wait for a commit's answer. The gate answers late where Kea loads ten thousand scopes. */
@@ -44,6 +45,8 @@ export type RunReport = {
   readonly recorded: ReadonlyMap<string, RecordedScope>
   readonly stages: readonly Stage[]
   readonly wait?: Extract<RunEffect, { readonly kind: 'wait' }>
+  /** Scopes that were not quiet yet are due then. Milliseconds since the epoch. */
+  readonly postponedUntilMs?: number
 }
 
 export async function performRun(jobs: readonly StoredJob[], context: RunContext): Promise<RunReport> {
@@ -53,6 +56,7 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
   const stages: Stage[] = []
   let sourceContents: ReadonlyMap<string, ScopeContent | undefined> = new Map()
   let waiting: RunReport['wait']
+  let postponedUntilMs: number | undefined
 
   for (const { job } of jobs) for (const scope of job.commit?.scopes ?? []) recorded.set(scope.scope, scope)
 
@@ -61,26 +65,6 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
     return answer.kind === 'known'
       ? { kind: 'authority', side: answer.side, epoch: answer.epoch }
       : { kind: 'no-authority', message: answer.message }
-  }
-
-  async function recall(commits: readonly string[], target: string): Promise<RunInput> {
-    const results: CommittedScope[] = []
-    for (const job of commits) {
-      try {
-        const result = await gateClient.request(
-          target,
-          'result',
-          { relationship: policy.name, job },
-          { timeoutMs: READ_TIMEOUT_MS },
-        )
-        // What was not written is decided again from what is there now.
-        results.push(...result.results.filter((one) => one.result === 'written'))
-      } catch (error) {
-        // Never begun: the interrupted run did not get as far, and its ticket is void from the next prepare on.
-        if (!(error instanceof GateError) || error.code !== 'unknown-job') throw error
-      }
-    }
-    return { kind: 'recalled', results }
   }
 
   async function compare(source: string, target: string, fresh: boolean): Promise<RunInput> {
@@ -116,6 +100,7 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
       gateClient.readContents(target, policy.name, scopes, 'live', false),
     ])
     sourceContents = ours
+    const due = new Set<string>(scopes)
     const safe = new Map<string, PlannedScope>()
     for (const job of effectiveJobs(state)) {
       const made = makePlan({
@@ -126,7 +111,8 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
         sourceContents: ours,
         targetContents: theirs,
         limits: policy.limits,
-        ...(job.scopes === undefined ? {} : { scopes: new Set(job.scopes) }),
+        // Of an automatic job only what is due; a request's plan is the one that was shown, whatever else is due.
+        ...(job.automatic ? { scopes: due } : job.scopes === undefined ? {} : { scopes: new Set(job.scopes) }),
       })
       plans.set(job.job, made)
       const approved = jobs.find((stored) => stored.job.job === job.job)?.job.approvedPlan
@@ -143,9 +129,9 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
     }
   }
 
-  let commitId = ''
+  // One id until the jobs end: the gate's journal then has all that was ever written for them.
+  const commitId = jobs.find(({ job }) => job.commit !== undefined)?.job.commit?.id ?? newJobId()
   async function record(versions: readonly ScopeVersion[]): Promise<RunInput> {
-    commitId = newJobId()
     await context.onRecord(
       commitId,
       versions.map(({ scope }) => recorded.get(scope)).filter((scope) => scope !== undefined),
@@ -215,7 +201,7 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
       case 'read-authority':
         return await readAuthority()
       case 'recall':
-        return await recall(effect.commits, effect.target)
+        return { kind: 'recalled', results: await recall(gateClient, policy.name, effect.commits, effect.target) }
       case 'compare':
         return await compare(effect.source, effect.target, effect.fresh)
       case 'prepare':
@@ -234,6 +220,7 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
         waiting = effect
         return undefined
       case 'finish':
+        postponedUntilMs = effect.postponedUntilMs
         return undefined
       default:
         return effect satisfies never
@@ -286,5 +273,12 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
     step = stepRun(step.state, input)
     queue.push(...step.effects)
   }
-  return { state: step.state, plans, recorded, stages, ...(waiting === undefined ? {} : { wait: waiting }) }
+  return {
+    state: step.state,
+    plans,
+    recorded,
+    stages,
+    ...(waiting === undefined ? {} : { wait: waiting }),
+    ...(postponedUntilMs === undefined ? {} : { postponedUntilMs }),
+  }
 }

@@ -16,15 +16,11 @@ function key(relationship: string): string {
 }
 
 function digestOf(outcome: Outcome): string {
-  const rows = (outcome.scopes ?? []).map(({ scope, status, code, before, after }) => [
-    scope,
-    status,
-    code,
-    before,
-    after,
-  ])
+  // What was written meanwhile does not make an old hold a new one.
+  const stuck = (outcome.scopes ?? []).filter(({ status }) => status !== 'replicated' && status !== 'already-in-sync')
+  const rows = stuck.map(({ scope, status, code, before, after }) => [scope, status, code, before, after])
   return createHash('sha256')
-    .update(JSON.stringify([outcome.status, outcome.code, rows]))
+    .update(JSON.stringify(rows.length > 0 ? rows : [outcome.status, outcome.code]))
     .digest('hex')
 }
 

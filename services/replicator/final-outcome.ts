@@ -1,0 +1,89 @@
+// The one final outcome of each job of a run, made of what the run found and did. Pure.
+
+import type { RelationshipPolicy } from '#contracts/configuration.ts'
+import type { Job, Outcome, ScopeOutcome } from '#contracts/messages.ts'
+import { effectiveJobs, isAskedFor } from '#protocol/job.ts'
+import { committedRow, comparedRow, equalRow, heldRow, outcomeOf, shownRow, summary } from './report.ts'
+import type { RunReport } from './run.ts'
+
+/** A row per scope that the job is about; an automatic job has none for what is equal. Later rows replace earlier ones. */
+function rowsOf(job: Job, report: RunReport): readonly ScopeOutcome[] {
+  const { state } = report
+  const plan = report.plans.get(job.job)
+  // A job that may not be acted on reports nothing of what was done for others.
+  const runJob = effectiveJobs(state).find((known) => known.job === job.job)
+  if (runJob === undefined) return []
+  const rows = new Map<string, ScopeOutcome>()
+  for (const compared of state.compared) {
+    if (!isAskedFor([runJob], compared.scope)) continue
+    const exists = compared.source !== undefined || compared.target !== undefined
+    const row =
+      compared.decision.kind === 'converged'
+        ? job.automatic || !exists
+          ? undefined
+          : equalRow(compared)
+        : comparedRow(compared)
+    if (row !== undefined) rows.set(compared.scope, row)
+  }
+  for (const shown of plan?.shown ?? []) rows.set(shown.scope, shownRow(shown))
+  for (const scope of plan?.scopes ?? []) if (scope.obstacles.length > 0) rows.set(scope.scope, heldRow(scope))
+  for (const result of state.results) {
+    if (isAskedFor([runJob], result.scope))
+      rows.set(result.scope, committedRow(result, report.recorded.get(result.scope)))
+  }
+  for (const scope of runJob.scopes ?? []) {
+    if (!rows.has(scope)) {
+      rows.set(scope, {
+        scope,
+        status: 'refused',
+        code: 'unknown-scope',
+        message: 'it exists on neither side any more',
+      })
+    }
+  }
+  return [...rows.values()].sort((a, b) => (a.scope < b.scope ? -1 : 1))
+}
+
+type Refusal = { readonly code: string; readonly message: string }
+
+function refusalOf(job: Job, { state }: RunReport): Refusal | undefined {
+  if (state.refusal !== undefined) return state.refusal
+  if (effectiveJobs(state).some((known) => known.job === job.job)) return undefined
+  const { relationship, mode } = state.policy
+  if (mode === 'observe') return { code: 'observed-only', message: `relationship ${relationship} is only observed` }
+  if (job.automatic) {
+    return { code: 'manual', message: `relationship ${relationship} is in mode manual: changes are shown, not copied` }
+  }
+  return {
+    code: 'not-authoritative',
+    message: `${job.source} is not the authoritative side of ${relationship}; ${state.side} is. Nothing was copied`,
+  }
+}
+
+/** `undefined`: nobody asked, and there is nothing to say. */
+export function finalOutcome(job: Job, policy: RelationshipPolicy, report: RunReport, at: string): Outcome | undefined {
+  const { side, epoch } = report.state
+  const target = side === undefined ? undefined : policy.servers.find((server) => server !== side)
+  const base: Outcome = {
+    ...outcomeOf(job, 'final', at),
+    ...(target === undefined ? {} : { target }),
+    ...(epoch === undefined ? {} : { epoch }),
+    stages: [...report.stages],
+  }
+  const refusal = refusalOf(job, report)
+  const rows = [...rowsOf(job, report)]
+  if (refusal !== undefined) {
+    if (job.automatic && (refusal.code === 'manual' || refusal.code === 'observed-only')) return undefined
+    // A gate that refuses (no access, a foreign installation) is not a decision about this request.
+    const isDecision = report.state.refusal === undefined || refusal.code === 'authority-unknown'
+    return {
+      ...base,
+      status: isDecision ? 'refused' : 'failed',
+      ...refusal,
+      ...(rows.length === 0 ? {} : { scopes: rows }),
+    }
+  }
+  if (job.automatic && rows.length === 0) return undefined
+  const digest = report.plans.get(job.job)?.digest
+  return { ...base, ...summary(rows), scopes: rows, ...(digest === undefined ? {} : { planDigest: digest }) }
+}

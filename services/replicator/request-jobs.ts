@@ -1,0 +1,137 @@
+// The jobs that a request becomes: one in its relationship, or a parent with a child per relationship. A request
+// whose scopes cannot be told apart now, because a server is silent, waits as a job of its own until they can.
+
+import type { Job, ReplicationRequested } from '#contracts/messages.ts'
+import { serverSlot } from '#contracts/subjects.ts'
+import type { Messaging } from '#messaging/connection.ts'
+import { publishWakeup } from '#messaging/publish.ts'
+import { waitDelayMs } from './disposition.ts'
+import { type FanOut, fanOut, needsScopes, resolveServer } from './fan-out.ts'
+import type { FleetView } from './fleet.ts'
+import type { Jobs, StoredJob } from './jobs.ts'
+import { outcomeOf } from './report.ts'
+
+/** A job before it is known where it belongs. */
+export type RequestBase = Omit<Job, 'kind' | 'slot' | 'source'>
+
+const JOB_KINDS = { server: 'ReplicateServer', relationship: 'ReplicateRelationship', scope: 'ReplicateScope' } as const
+
+function now(): string {
+  return new Date().toISOString()
+}
+
+export function createRequestJobs({
+  messaging,
+  fleet,
+  jobs,
+}: {
+  readonly messaging: Messaging
+  readonly fleet: FleetView
+  readonly jobs: Jobs
+}) {
+  async function resolve(request: ReplicationRequested): Promise<FanOut> {
+    const server = resolveServer(request.server, fleet.servers)
+    const concerned = fleet.policies.filter((policy) => server !== undefined && policy.servers.includes(server))
+    return fanOut(request, await fleet.view(needsScopes(request) ? concerned : []))
+  }
+
+  async function accept(job: Job): Promise<void> {
+    // Redelivered after the job had ended: its final outcome stands.
+    if ((await jobs.finalOf(job.slot, job.job)) !== undefined) return
+    await jobs.create(job)
+    await jobs.publish({ ...outcomeOf(job, 'accepted', now()), status: 'pending' }, `${job.slot}/${job.job}/accepted`)
+    await publishWakeup(messaging, job.slot)
+  }
+
+  async function refuse(
+    job: Job,
+    { code, message }: { readonly code: string; readonly message: string },
+  ): Promise<void> {
+    await jobs.finish(job, { ...outcomeOf(job, 'final', now()), status: 'refused', code, message })
+  }
+
+  function approvalOf(request: ReplicationRequested, relationship: string): Pick<Job, 'approvedPlan'> {
+    const approvedPlan = request.approvedPlans?.[relationship] ?? request.approvedPlan
+    return approvedPlan === undefined ? {} : { approvedPlan }
+  }
+
+  /** A child's id names its place in the configuration, so that a repeated fan-out makes the same ones. */
+  function childrenOf(
+    request: ReplicationRequested,
+    fan: Extract<FanOut, { kind: 'jobs' }>,
+    base: RequestBase,
+  ): readonly Job[] {
+    return fan.children.map((child) => ({
+      ...base,
+      job: `${base.job}-${fleet.policies.findIndex(({ name }) => name === child.relationship) + 1}`,
+      kind: child.scopes === undefined ? ('ReplicateRelationship' as const) : ('ReplicateScope' as const),
+      slot: child.relationship,
+      relationship: child.relationship,
+      source: fan.server,
+      ...approvalOf(request, child.relationship),
+      ...(child.scopes === undefined ? {} : { scopes: [...child.scopes] }),
+      parent: { slot: serverSlot(fan.server), job: base.job },
+    }))
+  }
+
+  function waiting(job: Job, detail: string): Job {
+    const dueAt = new Date(Date.now() + waitDelayMs('unreachable', job.waits)).toISOString()
+    return { ...job, waits: job.waits + 1, pendingReason: 'unreachable', pendingDetail: detail, dueAt }
+  }
+
+  /** Stores what a request becomes; when this resolves, the request itself may be forgotten. */
+  async function place(request: ReplicationRequested, base: RequestBase): Promise<void> {
+    const fan = await resolve(request)
+    const kind = JOB_KINDS[request.level]
+    const slot = serverSlot(fan.server)
+    const whole: Job = { ...base, kind, slot, source: fan.server }
+    if (fan.kind === 'refused') {
+      await jobs.publish({ ...outcomeOf(whole, 'accepted', now()), status: 'pending' }, `${slot}/${whole.job}/accepted`)
+      return await refuse(whole, fan.refusal)
+    }
+    if (fan.kind === 'unresolved') return await accept(waiting({ ...whole, unresolved: request }, fan.message))
+    const [only] = fan.children
+    if (request.level !== 'server' && fan.children.length === 1 && only !== undefined && fan.refused.length === 0) {
+      return await accept({
+        ...base,
+        kind,
+        slot: only.relationship,
+        relationship: only.relationship,
+        source: fan.server,
+        ...approvalOf(request, only.relationship),
+        ...(only.scopes === undefined ? {} : { scopes: [...only.scopes] }),
+      })
+    }
+    const children = childrenOf(request, fan, base)
+    // The parent first: a child that ends must find it.
+    await accept({
+      ...whole,
+      children: children.map((child) => ({ slot: child.slot, job: child.job })),
+      refusedRelationships: [...fan.refused],
+    })
+    for (const child of children) await accept(child)
+  }
+
+  /** Another look at a request that could not be resolved. */
+  async function resolveAgain(stored: StoredJob, request: ReplicationRequested): Promise<void> {
+    const { unresolved: _, pendingReason: __, pendingDetail: ___, dueAt: ____, ...job } = stored.job
+    const fan = await resolve(request)
+    if (fan.kind === 'refused') return await refuse(job, fan.refusal)
+    if (fan.kind === 'unresolved') {
+      await jobs.update(stored, waiting(stored.job, fan.message))
+      return
+    }
+    const children = childrenOf(request, fan, { ...job, waits: 0 })
+    const parent: Job = {
+      ...job,
+      children: children.map((child) => ({ slot: child.slot, job: child.job })),
+      refusedRelationships: [...fan.refused],
+    }
+    // Somebody else resolved it meanwhile.
+    if ((await jobs.update(stored, parent)) === undefined) return
+    for (const child of children) await accept(child)
+  }
+
+  return { place, resolveAgain }
+}
+export type RequestJobs = ReturnType<typeof createRequestJobs>
