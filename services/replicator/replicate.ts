@@ -93,24 +93,27 @@ export function createReplicate({ fleet, jobs, locks, control, gateClient, logge
     isStored: boolean,
   ): Promise<void> {
     const reported: Outcome[] = []
+    const { compared } = done.state
+    const isConverged = compared.length > 0 && compared.every(({ decision }) => decision.kind === 'converged')
     for (const { name, durationMs } of done.stages) stageDuration.record(durationMs / 1_000, { stage: name })
     // Requests first: somebody waits for their rows.
     for (const { job } of stored.toSorted((a, b) => Number(a.job.automatic) - Number(b.job.automatic))) {
-      const outcome = finalOutcome(job, policy, done, now())
-      const isJoined = (made: Outcome) => reported.some((other) => other.automatic && covers(other, made))
+      const made = finalOutcome(job, policy, done, now())
+      const told = made !== undefined && job.automatic ? await settled.newsOf(policy.name, made) : undefined
+      const outcome = job.automatic ? told?.outcome : made
       // Two automatic jobs of one run are one: a tick may find a change before its event arrives.
-      const isSilent = (made: Outcome) => isJoined(made) || settled.isRepeated(policy.name, made)
-      if (outcome === undefined || (job.automatic && (await isSilent(outcome)))) {
+      const isJoined = outcome !== undefined && reported.some((other) => other.automatic && covers(other, outcome))
+      if (outcome === undefined || (job.automatic && isJoined)) {
         silentRuns.add(1, { relationship: policy.name })
         if (isStored) await jobs.remove(job)
-        if (outcome === undefined && done.state.compared.every(({ decision }) => decision.kind === 'converged'))
-          await settled.forget(policy.name)
+        if (made === undefined && isConverged) await settled.forget(policy.name)
+        else await told?.remember()
         continue
       }
       const final = superseded(outcome, reported)
       if (outcome.status !== 'refused') reported.push(outcome)
       await jobs.finish(job, final)
-      if (job.automatic) await settled.remember(policy.name, outcome)
+      await told?.remember()
       const labels = { status: final.status ?? 'failed', automatic: job.automatic, relationship: policy.name }
       jobsByStatus.add(1, labels)
       replicationDuration.record((Date.now() - Date.parse(job.noticedAt ?? job.createdAt)) / 1_000, labels)

@@ -1,43 +1,71 @@
-// What a relationship was last said to be stuck on. A tick that finds the same as the last one
-// publishes nothing: a hold is told once, not every minute.
+// What a relationship was last said to be stuck on. A tick that finds the same as the last one publishes
+// nothing, and an ordinary change does not repeat an old hold: it is told once, not every minute.
 
 import { createHash } from 'node:crypto'
-import type { Outcome } from '#contracts/messages.ts'
+import type { Outcome, ScopeOutcome } from '#contracts/messages.ts'
 import { escapeName } from '#contracts/subjects.ts'
 import type { Bucket } from '#messaging/buckets.ts'
+import { summary } from './report.ts'
 
-/** A failed plan that has not changed is told again, and by then tried again many times, after this long. */
+/** A failure that has not changed is told again, and by then tried again many times, after this long. */
 const REPEAT_AFTER_MS = 15 * 60_000
 
-type Settled = { readonly digest: string; readonly at: string }
+type Told = { readonly digest: string; readonly at: string }
+/** Scope, or `*` for the relationship as a whole → what was told of it. */
+type Stuck = { readonly [scope: string]: Told }
+
+const WHOLE = '*'
 
 function key(relationship: string): string {
   return `settled.${escapeName(relationship)}`
 }
 
-function digestOf(outcome: Outcome): string {
-  // What was written meanwhile does not make an old hold a new one.
-  const stuck = (outcome.scopes ?? []).filter(({ status }) => status !== 'replicated' && status !== 'already-in-sync')
-  const rows = stuck.map(({ scope, status, code, before, after }) => [scope, status, code, before, after])
+function digestOf(row: Pick<ScopeOutcome, 'status' | 'code' | 'before' | 'after'>): string {
   return createHash('sha256')
-    .update(JSON.stringify(rows.length > 0 ? rows : [outcome.status, outcome.code]))
-    .digest('hex')
+    .update(JSON.stringify([row.status, row.code, row.before, row.after]))
+    .digest('base64')
+    .slice(0, 16)
+}
+
+function isStuck({ status }: Pick<ScopeOutcome, 'status'>): boolean {
+  return status === 'held' || status === 'failed' || status === 'refused'
 }
 
 export function createSettled(control: Bucket) {
-  /** Whether an automatic outcome only repeats what the ledger already says. One that wrote something never does. */
-  async function isRepeated(relationship: string, outcome: Outcome): Promise<boolean> {
-    if (outcome.scopes?.some(({ status }) => status === 'replicated')) return false
+  async function read(relationship: string): Promise<Stuck> {
     const entry = await control.get(key(relationship))
-    if (entry === undefined) return false
-    const last = JSON.parse(entry.value) as Settled
-    if (last.digest !== digestOf(outcome)) return false
-    return outcome.status !== 'failed' || Date.now() - Date.parse(last.at) < REPEAT_AFTER_MS
+    return entry === undefined ? {} : (JSON.parse(entry.value) as Stuck)
   }
 
-  async function remember(relationship: string, outcome: Outcome): Promise<void> {
-    const settled: Settled = { digest: digestOf(outcome), at: new Date().toISOString() }
-    await control.put(key(relationship), JSON.stringify(settled))
+  /** What of an automatic outcome is news, and how to remember all of it once it is told; `undefined`: nothing is. */
+  async function newsOf(
+    relationship: string,
+    outcome: Outcome,
+  ): Promise<{ readonly outcome: Outcome | undefined; remember(): Promise<void> }> {
+    const last = await read(relationship)
+    const at = new Date().toISOString()
+    const next: Record<string, Told> = {}
+    const isNews = (scope: string, row: Parameters<typeof digestOf>[0]): boolean => {
+      if (!isStuck(row)) return true
+      const digest = digestOf(row)
+      const told = last[scope]
+      const isOld =
+        told?.digest === digest && (row.status !== 'failed' || Date.now() - Date.parse(told.at) < REPEAT_AFTER_MS)
+      next[scope] = isOld ? told : { digest, at }
+      return !isOld
+    }
+    const rows = outcome.scopes
+    let news: Outcome | undefined
+    if (rows === undefined) {
+      if (isNews(WHOLE, { status: 'refused', code: outcome.code ?? '' })) news = outcome
+    } else {
+      const fresh = rows.filter((row) => isNews(row.scope, row))
+      if (fresh.length > 0) news = { ...outcome, ...summary(fresh), scopes: fresh }
+    }
+    const remember = async () => {
+      if (JSON.stringify(next) !== JSON.stringify(last)) await control.put(key(relationship), JSON.stringify(next))
+    }
+    return { outcome: news, remember }
   }
 
   /** All is equal again: the same hold, should it come back, is news. */
@@ -45,5 +73,5 @@ export function createSettled(control: Bucket) {
     if ((await control.get(key(relationship))) !== undefined) await control.delete(key(relationship))
   }
 
-  return { isRepeated, remember, forget }
+  return { newsOf, forget }
 }
