@@ -125,7 +125,7 @@ async function main(): Promise<void> {
     )
     const ended = watched.map(({ done }) => done.catch((error: Error) => signal.aborted || fail(error)))
     const ready = Promise.all(watched.map((server) => server.ready))
-    await Promise.race([ready, sleep(FIRST_LOOK_MS, undefined, { ref: false })])
+    await Promise.race([ready, aborted(signal), sleep(FIRST_LOOK_MS, undefined, { ref: false })])
     if (!signal.aborted) {
       isReady = () => connected.connected
       logger.info({ address: health.address, servers: servers.map(({ name }) => name), installation }, 'ready')

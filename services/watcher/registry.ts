@@ -8,16 +8,27 @@ import { gateKey } from '#contracts/subjects.ts'
 import type { Observation } from '#gate/observation.ts'
 import type { Bucket } from '#messaging/buckets.ts'
 import type { Logger } from '#telemetry/logger.ts'
-import { parseRegistered } from './single-instance.ts'
+import {
+  AlreadyGuardedError,
+  type Holder,
+  isGone,
+  parseRegistered,
+  REGISTRATION_EXPIRES_MS,
+} from './single-instance.ts'
 
 /** Milliseconds between two renewals. */
 const RENEW_EVERY_MS = 5_000
 
+/** Milliseconds without a renewal after which a watcher does not trust its own registration any more. */
+const TRUSTED_FOR_MS = REGISTRATION_EXPIRES_MS - RENEW_EVERY_MS
+
 export type RegistryOptions = {
   readonly bucket: Pick<Bucket, 'get' | 'create' | 'update' | 'delete'>
   readonly server: string
-  /** Its own holder; never changes. */
-  readonly holder: string
+  /** Who this watcher is; never changes. */
+  readonly own: Holder
+  /** Revision of the entry of an earlier watcher that the first write replaces; absent: there was none. */
+  readonly replaces: number | undefined
   readonly describe: () => Omit<RegisteredGate, 'renewedAt'>
   /** While false nothing is written; what waited would be old news. */
   readonly isConnected: () => boolean
@@ -27,48 +38,66 @@ export type RegistryOptions = {
   readonly signal: AbortSignal
   /** Milliseconds. Default 5000. */
   readonly renewEveryMs?: number
+  /** Milliseconds. Default 15000: 5 s before another watcher may take it for expired. */
+  readonly trustedForMs?: number
 }
 
 export type Registry = {
   /** Something in `describe` is new. */
   changed(): void
-  /** Resolves when the entry was written for the first time. */
+  /** Whether the entry is ours, as far as can be known: written by us, a short time ago, and not taken over since. */
+  isOurs(): boolean
+  /**
+   * Resolves when the entry is ours for the first time, never where `signal` is aborted before. Rejects with
+   * {@link AlreadyGuardedError} where another watcher was faster.
+   */
   readonly registered: Promise<void>
-  /** Resolves after `signal` was aborted and the entry was taken back. */
+  /** Resolves after `signal` was aborted and the entry was taken back, or when it is another watcher's. */
   readonly done: Promise<void>
 }
 
 export function keepRegistered(options: RegistryOptions): Registry {
-  const { bucket, server, holder, signal, logger, renewEveryMs = RENEW_EVERY_MS } = options
+  const { bucket, server, own, signal, logger } = options
+  const { renewEveryMs = RENEW_EVERY_MS, trustedForMs = TRUSTED_FOR_MS } = options
   const key = gateKey(server)
   const registered = Promise.withResolvers<void>()
-  let revision: number | undefined
+  // A watcher that ends before it looks has nothing to be told.
+  registered.promise.catch(() => undefined)
+  /** Revision of the entry that the next write replaces: our own, or what an earlier watcher left. */
+  let expected = options.replaces
+  let renewedAt: number | undefined
   let isNew = false
+  /** It is another watcher's, or given back. */
   let isTaken = false
   let wake: (() => void) | undefined
 
+  /** Writes the entry; compared, so that of two watchers that both believe to be the one only one goes on. */
   async function write(): Promise<void> {
+    const startedAt = performance.now()
     const value = JSON.stringify({
       ...options.describe(),
       renewedAt: new Date().toISOString(),
     } satisfies RegisteredGate)
-    // Compared, so that two watchers that both believe to be the one cannot both go on.
-    const next: number | undefined = revision === undefined ? undefined : await bucket.update(key, value, revision)
-    revision = next ?? (await replace(value))
-    if (revision !== undefined) registered.resolve()
+    const next = await (expected === undefined ? bucket.create(key, value) : bucket.update(key, value, expected))
+    if (next === undefined) return await lookAgain()
+    expected = next
+    renewedAt = startedAt
+    registered.resolve()
   }
 
-  /** The entry is not as we left it: not there yet, lost with NATS, ours from an unclear write, or somebody else's. */
-  async function replace(value: string): Promise<number | undefined> {
+  /** The entry is not as expected: lost with NATS, ours from a write whose answer was lost, or somebody else's. */
+  async function lookAgain(): Promise<void> {
     const found = await bucket.get(key)
-    if (found === undefined) return bucket.create(key, value)
-    const other = parseRegistered(found.value)
-    if (revision !== undefined && other !== undefined && other.holder !== holder) {
+    const other = found && parseRegistered(found.value)
+    // What was written since we looked is a living watcher's; only while NATS is away does time pass in between.
+    if (other !== undefined && other.holder !== own.holder && (renewedAt !== undefined || !isGone(other, own))) {
       isTaken = true
-      options.onTaken(other)
-      return undefined
+      if (renewedAt !== undefined) options.onTaken(other)
+      else registered.reject(new AlreadyGuardedError(server, other, `its registration (${key})`))
+      return
     }
-    return bucket.update(key, value, found.revision)
+    expected = found?.revision
+    isNew = true
   }
 
   async function run(): Promise<void> {
@@ -81,10 +110,12 @@ export function keepRegistered(options: RegistryOptions): Registry {
           if (!signal.aborted) logger.error({ err: error }, 'registration cannot be written')
         }
       }
-      await pause()
+      if (!isTaken) await pause()
     }
     // A clean end says so at once instead of letting the entry run out.
-    if (revision !== undefined && options.isConnected()) await bucket.delete(key, revision).catch(() => undefined)
+    const isRegistered = renewedAt !== undefined && !isTaken && expected !== undefined
+    isTaken = true
+    if (isRegistered && options.isConnected()) await bucket.delete(key, expected).catch(() => undefined)
   }
 
   function pause(): Promise<void> {
@@ -107,6 +138,7 @@ export function keepRegistered(options: RegistryOptions): Registry {
       isNew = true
       wake?.()
     },
+    isOurs: () => !isTaken && renewedAt !== undefined && performance.now() - renewedAt < trustedForMs,
     registered: registered.promise,
     done: run(),
   }

@@ -13,6 +13,8 @@ export type ServeGateOptions = {
   readonly gate: Pick<Gate, 'handle' | 'latest'>
   readonly messaging: Messaging
   readonly logger: Logger
+  /** Whether the server is this watcher's to guard; while false every request is refused. */
+  readonly isOurs: () => boolean
   /** Why the server cannot be read, where it cannot. */
   readonly problem: () => string | undefined
 }
@@ -21,6 +23,10 @@ export type ServeGateOptions = {
 export async function serveGate(options: ServeGateOptions): Promise<{ readonly stop: () => Promise<void> }> {
   const { server, gate, messaging, logger } = options
   return serveRequests(messaging, server, async (operation, request, traceparent) => {
+    if (!options.isOurs()) {
+      const message = `This watcher does not hold the registration of ${server} any more, or cannot renew it.`
+      return { error: { code: 'unreachable', message } }
+    }
     // Without one read the gate knows none of the server's relationships, and would call them unknown.
     if (gate.latest() === undefined) {
       return {

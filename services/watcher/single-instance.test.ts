@@ -77,7 +77,7 @@ function aRegistration(other: Partial<RegisteredGate>): RegisteredGate {
 async function waitFor(registration: RegisteredGate | undefined, renewed = false) {
   let revision = 1
   let waits = 0
-  await awaitRegistration({
+  const replaces = await awaitRegistration({
     bucket: {
       async get() {
         if (registration === undefined) return undefined
@@ -90,7 +90,7 @@ async function waitFor(registration: RegisteredGate | undefined, renewed = false
     signal: new AbortController().signal,
     expiresMs: 100,
   })
-  return waits
+  return { waits, replaces }
 }
 
 test('a watcher elsewhere that renews its registration refuses us', async () => {
@@ -98,13 +98,15 @@ test('a watcher elsewhere that renews its registration refuses us', async () => 
 })
 
 test('a registration that nobody renews runs out', async () => {
-  assert.equal(await waitFor(aRegistration({})), 1)
+  assert.deepEqual(await waitFor(aRegistration({})), { waits: 1, replaces: 1 })
 })
 
 test('an old registration, one of a dead process on this host, and none are no reason to wait', async () => {
-  assert.equal(await waitFor(undefined), 0)
-  assert.equal(await waitFor(aRegistration({ renewedAt: '2020-01-01T00:00:00.000Z' })), 0)
+  assert.deepEqual(await waitFor(undefined), { waits: 0, replaces: undefined })
+  const old = await waitFor(aRegistration({ renewedAt: '2020-01-01T00:00:00.000Z' }))
+  assert.deepEqual(old, { waits: 0, replaces: 1 })
   const dead = spawn(process.execPath, ['--version'], { stdio: 'ignore' })
   await once(dead, 'exit')
-  assert.equal(await waitFor(aRegistration({ host: 'host-1', pid: dead.pid as number })), 0)
+  const left = await waitFor(aRegistration({ host: 'host-1', pid: dead.pid as number }))
+  assert.deepEqual(left, { waits: 0, replaces: 1 })
 })

@@ -60,7 +60,7 @@ function readHolder(file: string): Partial<Holder> | undefined {
 }
 
 /** A registration that was not renewed for this long belongs to a watcher that is gone. Milliseconds. */
-const REGISTRATION_EXPIRES_MS = 20_000
+export const REGISTRATION_EXPIRES_MS = 20_000
 
 export type RegistrationWait = {
   readonly bucket: Pick<Bucket, 'get'>
@@ -76,29 +76,32 @@ export type RegistrationWait = {
 /**
  * Makes sure that no watcher on another host, or with another state directory, guards the server. Waits until
  * a registration that nobody renews has run out; throws {@link AlreadyGuardedError} where it is renewed.
- * Call it with the file lock held.
+ * Resolves with the revision of the entry that may be replaced, `undefined` where there is none. Two watchers
+ * may both come so far: who replaces it first has the server. Call it with the file lock held.
  */
-export async function awaitRegistration(options: RegistrationWait): Promise<void> {
+export async function awaitRegistration(options: RegistrationWait): Promise<number | undefined> {
   const { bucket, server, own, onWait, signal, expiresMs = REGISTRATION_EXPIRES_MS } = options
   const key = gateKey(server)
   const first = await bucket.get(key)
-  if (first === undefined) return
+  if (first === undefined) return undefined
   const other = parseRegistered(first.value)
-  if (other === undefined || other.holder === own.holder) return
-  if (isGone(other, own, expiresMs)) return
+  if (other === undefined || other.holder === own.holder) return first.revision
+  if (isGone(other, own, expiresMs)) return first.revision
   onWait(other)
   // Watched by its revision and not by its time: the clocks of two hosts may differ.
   const until = performance.now() + expiresMs
   while (performance.now() < until) {
     await sleep(Math.min(1_000, expiresMs / 10), undefined, { signal })
     const now = await bucket.get(key)
-    if (now === undefined) return
+    if (now === undefined) return undefined
     if (now.revision !== first.revision)
       throw new AlreadyGuardedError(server, parseRegistered(now.value), `its registration (${key})`)
   }
+  return first.revision
 }
 
-function isGone(other: RegisteredGate, own: Holder, expiresMs: number): boolean {
+/** Whether the watcher of a registration has let it run out, or has ended on this host. */
+export function isGone(other: RegisteredGate, own: Holder, expiresMs = REGISTRATION_EXPIRES_MS): boolean {
   if (Date.now() - Date.parse(other.renewedAt) > expiresMs) return true
   return other.host === own.host && !isAlive(other.pid)
 }

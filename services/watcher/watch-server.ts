@@ -13,8 +13,8 @@ import { openJournal } from '#gate/journal.ts'
 import type { Bucket } from '#messaging/buckets.ts'
 import type { Messaging } from '#messaging/connection.ts'
 import type { Logger } from '#telemetry/logger.ts'
-import { observeServer } from './observe.ts'
-import { publishChanges } from './publish-changes.ts'
+import { type Observer, observeServer } from './observe.ts'
+import { type ChangePublisher, publishChanges } from './publish-changes.ts'
 import { keepRegistered, registeredRelationships } from './registry.ts'
 import { serveGate } from './serve-gate.ts'
 import { awaitRegistration, type Holder, type ServerLock } from './single-instance.ts'
@@ -42,7 +42,7 @@ export type WatchOptions = {
 }
 
 export type WatchedServer = {
-  /** Resolves when the gate is served and registered and a first read was tried. */
+  /** Resolves when the gate is registered and served and a first read was tried; never where it cannot begin. */
   readonly ready: Promise<void>
   /** Resolves after `signal` was aborted and everything is closed; rejects where it cannot begin. */
   readonly done: Promise<void>
@@ -50,14 +50,14 @@ export type WatchedServer = {
 
 export function watchServer(options: WatchOptions): WatchedServer {
   const ready = Promise.withResolvers<void>()
-  const done = run(options, ready.resolve).finally(ready.resolve)
+  const done = run(options, ready.resolve)
   return { ready: ready.promise, done }
 }
 
 async function run(options: WatchOptions, onReady: () => void): Promise<void> {
   const { config, configuration, messaging, logger, installation, own, signal } = options
   const server = config.name
-  await awaitRegistration({
+  const replaces = await awaitRegistration({
     bucket: options.gates,
     server,
     own,
@@ -82,28 +82,21 @@ async function run(options: WatchOptions, onReady: () => void): Promise<void> {
     logger,
     onSnapshot() {
       sayMissing(matched().flatMap((relationship) => (relationship.kind === 'missing' ? [relationship.message] : [])))
-      publisher.wake()
+      publisher?.wake()
       registry.changed()
     },
   })
-  const observer = observeServer({
-    server,
-    reader: driver,
-    gate,
-    logger,
-    probeEveryMs: options.probeEveryMs,
-    fullReadEveryMs: options.fullReadEveryMs,
-    onReachable: () => registry.changed(),
-    signal,
-  })
-  const publisher = publishChanges({ server, installation, gate, messaging, logger, signal })
+  let observer: Observer | undefined
+  let publisher: ChangePublisher | undefined
+  const registration = new AbortController()
   const registry = keepRegistered({
     bucket: options.gates,
     server,
-    holder: own.holder,
+    own,
+    replaces,
     describe() {
       const observation = gate.latest()
-      const problem = observer.problem()
+      const problem = observer === undefined ? 'not read yet' : observer.problem()
       return {
         server,
         product: driver.product,
@@ -117,23 +110,45 @@ async function run(options: WatchOptions, onReady: () => void): Promise<void> {
     isConnected: () => messaging.connected,
     onTaken: options.onTaken,
     logger,
-    signal,
+    signal: registration.signal,
   })
-  const served = await serveGate({ server, gate, messaging, logger, problem: observer.problem })
-  const persisting = keepPersisting()
   const forgetStatus = messaging.onStatus((connected) => connected && registry.changed())
+  try {
+    // Before it is ours nothing is served, and nothing that an earlier watcher had begun is recovered.
+    await Promise.race([registry.registered, aborted(signal)])
+    if (!signal.aborted) await serve()
+  } finally {
+    forgetStatus()
+    // Given back last: another watcher may begin from then on.
+    registration.abort()
+    await registry.done
+    await driver.close()
+    journal.close()
+    options.lock.release()
+  }
 
-  await Promise.race([Promise.all([observer.firstLook, registry.registered]), aborted(signal)])
-  onReady()
-  await aborted(signal)
-
-  forgetStatus()
-  // A commit that runs is finished and answered; a new one finds nobody.
-  await served.stop()
-  await Promise.all([observer.done, publisher.done, registry.done, persisting])
-  await driver.close()
-  journal.close()
-  options.lock.release()
+  async function serve(): Promise<void> {
+    publisher = publishChanges({ server, installation, gate, messaging, logger, signal })
+    observer = observeServer({
+      server,
+      reader: driver,
+      gate,
+      logger,
+      probeEveryMs: options.probeEveryMs,
+      fullReadEveryMs: options.fullReadEveryMs,
+      onReachable: () => registry.changed(),
+      signal,
+    })
+    const { problem, firstLook, done } = observer
+    const served = await serveGate({ server, gate, messaging, logger, isOurs: registry.isOurs, problem })
+    const persisting = keepPersisting()
+    await Promise.race([firstLook, aborted(signal)])
+    if (!signal.aborted) onReady()
+    await aborted(signal)
+    // A commit that runs is finished and answered; a new one finds nobody.
+    await served.stop()
+    await Promise.all([done, publisher.done, persisting])
+  }
 
   async function keepPersisting(): Promise<void> {
     while (!signal.aborted) {

@@ -29,6 +29,8 @@ const WATCHER = new URL('../../services/watcher/main.ts', import.meta.url).pathn
 
 export type House = {
   readonly nats: NatsServer
+  /** Path of the configuration. */
+  readonly config: string
   readonly simulator: Simulator
   readonly events: ScopeChanged[]
   readonly messaging: Messaging
@@ -83,6 +85,7 @@ relationships:
   })
   return {
     nats,
+    config,
     simulator,
     events,
     messaging,

@@ -3,12 +3,19 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { BUCKETS } from '#contracts/streams.ts'
+import { gateKey } from '#contracts/subjects.ts'
 import { contentOf } from '#dhcp/fingerprint.ts'
 import type { Scope, ScopeKey } from '#dhcp/scope.ts'
 import { eventually } from '#harness/eventually.ts'
 import type { TestProcess } from '#harness/processes.ts'
 import { aHouse, PATIENCE_MS, SCOPES, SERVER } from '#harness/watched-house.ts'
+import { type Bucket, openBucket } from '#messaging/buckets.ts'
 import { createGateClient, GateError } from '#messaging/gate-client.ts'
+import { loadConfiguration } from '#service-host/configuration.ts'
+import { createLogger } from '#telemetry/logger.ts'
+import { lockServer } from '#watcher/single-instance.ts'
+import { newHolder, watchServer } from '#watcher/watch-server.ts'
 
 const FIRST = '10.0.1.0/24' as ScopeKey
 const SECOND = '10.0.2.0/24' as ScopeKey
@@ -211,6 +218,75 @@ test('a second watcher of a server is refused and told who holds it', async (t) 
     assert.match(second.output, new RegExp(`already guarded: the watcher with process id ${first.pid}`))
   }
   assert.equal(first.running, true)
+})
+
+test('of two watchers that start together on two hosts one serves; the other ends without having served', async (t) => {
+  const house = await aHouse(t)
+  const watchers = await Promise.all(
+    ['state-1', 'state-2'].map((name) =>
+      house.startWatcher({ wait: false, stateDir: join(house.simulator.directory, name) }),
+    ),
+  )
+  const ended = () => watchers.filter((watcher) => !watcher.running)
+  await eventually(() => ended().length === 1, { timeoutMs: PATIENCE_MS, what: 'one of them ends' })
+  const [loser] = ended()
+  const winner = watchers.find((watcher) => watcher !== loser)
+  assert.match(loser?.output ?? '', /already guarded/)
+  assert.doesNotMatch(loser?.output ?? '', /"msg":"ready"|"msg":"server read"/)
+  if (winner !== undefined) await says(winner, 'ready')
+  assert.equal((await house.registered())?.pid, winner?.pid)
+})
+
+test('a gate is served from its registration on, and no longer once another watcher has it', async (t) => {
+  const house = await aHouse(t)
+  const config = loadConfiguration(house.config)
+  const bucket = await openBucket(house.messaging, BUCKETS.gates)
+  const asked = Promise.withResolvers<void>()
+  const mayRegister = Promise.withResolvers<void>()
+  const gates: Bucket = {
+    ...bucket,
+    async create(key, value) {
+      asked.resolve()
+      await mayRegister.promise
+      return await bucket.create(key, value)
+    },
+  }
+  const stop = new AbortController()
+  const taken = Promise.withResolvers<void>()
+  const directory = join(house.simulator.directory, 'in-process')
+  const own = newHolder()
+  const watched = watchServer({
+    config: config.servers.find(({ name }) => name === SERVER) ?? assert.fail(),
+    configuration: config,
+    directory,
+    lock: lockServer(SERVER, directory, own),
+    own,
+    installation: 'test',
+    messaging: house.messaging,
+    gates,
+    logger: createLogger({ service: 'test', level: 'silent' }),
+    probeEveryMs: 100,
+    fullReadEveryMs: 30_000,
+    onTaken: () => taken.resolve(),
+    signal: stop.signal,
+  })
+  const client = createGateClient(house.messaging)
+  const ask = () =>
+    client.request(SERVER, 'manifest', { relationship: 'sim1-sim2', fresh: false }, { timeoutMs: 10_000 })
+
+  await asked.promise
+  await assert.rejects(ask(), { code: 'no-responders' })
+  mayRegister.resolve()
+  await watched.ready
+  assert.equal((await ask()).server, SERVER)
+
+  const entry = (await house.registered()) ?? assert.fail()
+  await bucket.put(gateKey(SERVER), JSON.stringify({ ...entry, holder: 'other' }))
+  await taken.promise
+  await assert.rejects(ask(), { code: 'unreachable' })
+  stop.abort()
+  await watched.done
+  assert.equal((await house.registered())?.holder, 'other')
 })
 
 test('the relationship and its failover state are registered; one that the server lacks is a problem', async (t) => {
