@@ -163,9 +163,9 @@ export const GATE_SCHEMAS = {
   agree: {
     request: Type.Object({
       relationship: Type.String(),
-      /** The authoritative server; with it a gate that does not know the epoch yet learns it. */
-      side: Type.Optional(Type.String()),
-      epoch: Type.Integer(),
+      /** The authoritative server; a gate that does not know the epoch yet learns both. */
+      side: Type.String(),
+      epoch: Type.Integer({ minimum: 1 }),
       scopes: Type.Array(
         Type.Object({
           scope: Type.String(),

@@ -109,8 +109,12 @@ export function createEffects(options: EffectsOptions): Effects {
 
   async function readLive(effect: Extract<AnsweredEffect, { kind: 'readLive' }>): Promise<GateInput> {
     try {
-      const problem = effect.toWrite ? await writeProblem() : undefined
-      if (problem !== undefined) return problem
+      // A recovery may revive the server, restore and persist: all of them are writes.
+      const problem = effect.toWrite || effect.recovering ? await writeProblem() : undefined
+      if (problem !== undefined) {
+        failure = undefined
+        return problem
+      }
       if (effect.recovering) await reviveOnce()
       last = await options.read()
       failure = undefined

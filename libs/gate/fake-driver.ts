@@ -25,8 +25,8 @@ export class FakeServer {
   onApply: ((take: () => void) => ApplyResult) | undefined
   readonly applied: (readonly ScopeKey[])[] = []
   reads = 0
-  /** Reads and revivals, in their order. */
-  readonly asked: ('read' | 'revive')[] = []
+  /** Reads, revivals and persists, in their order. */
+  readonly asked: ('read' | 'revive' | 'persist')[] = []
   /** Thrown by the next revivals while it is set. */
   reviveFailure: DriverError | undefined
   private isHolding = false
@@ -101,7 +101,10 @@ export class FakeServer {
         take()
         return { kind: 'applied', changed: true }
       },
-      persist: async () => this.persistResult,
+      persist: async () => {
+        this.asked.push('persist')
+        return this.persistResult
+      },
       revive: async () => {
         this.asked.push('revive')
         if (this.reviveFailure !== undefined) throw this.reviveFailure

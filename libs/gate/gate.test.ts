@@ -239,6 +239,34 @@ test('half a write is put back', async (context) => {
   assert.deepEqual(dhcp.content(A), before)
 })
 
+test('half a write stays as it is at a server that another installation has claimed, until it is ours again', async (context) => {
+  const { dhcp, start, journal } = setUp(context)
+  const scope = (lifetime: number, name: string): Scope => ({
+    ...aScope(A, lifetime),
+    properties: { 'valid-lifetime': lifetime, name },
+  })
+  const [before, wanted] = [contentOf(scope(1, 'old')), contentOf(scope(2, 'new'))]
+  start()
+  const texts = new Map<string, string>([before, wanted].map(({ fingerprint, text }) => [fingerprint, text]))
+  const intents = [{ scope: A, preImage: before.fingerprint, wanted: wanted.fingerprint }]
+  journal().begin({ job: 'job', relationship, epoch: 1, intents, settled: [] }, texts, '2026-01-01T00:00:00Z')
+  dhcp.put(scope(2, 'old'))
+  dhcp.claimed = { kind: 'foreign', owner: 'other' }
+  const gate = start()
+
+  await assert.rejects(gate.recover(never), /Another installation of Twinscope \(other\) writes to dhcp2/)
+  const answer = await gate.handle('prepare', { relationship, side: 'dhcp1', epoch: 1, job: 'j' })
+  assert.ok('error' in answer)
+  assert.equal(answer.error.code, 'uncertain')
+  assert.match(answer.error.message, /Another installation of Twinscope \(other\)/)
+  assert.deepEqual(dhcp.applied, [])
+  assert.equal(dhcp.asked.includes('revive') || dhcp.asked.includes('persist'), false)
+
+  dhcp.claimed = { kind: 'ours' }
+  await gate.recover(never)
+  assert.deepEqual(dhcp.content(A), before)
+})
+
 test('an installation that may not write is told why and what to do', async (context) => {
   const { dhcp, start } = setUp(context)
   const gate = start()
@@ -384,7 +412,7 @@ test('a change while the server serves alone is marked until both sides agree on
   dhcp.state = 'normal'
   assert.equal((await rowOf(gate, A))?.changedAlone, true)
   const scopes = [{ scope: A, fingerprint: contentOf(aScope(A, 2)).fingerprint }]
-  await ok(gate, 'agree', { relationship, epoch: 1, scopes })
+  await ok(gate, 'agree', { relationship, side: 'dhcp1', epoch: 1, scopes })
   assert.equal((await rowOf(gate, A))?.changedAlone, undefined)
 })
 

@@ -110,11 +110,11 @@ export function openJournal(path: string): Journal {
     authorities() {
       const rows = database.prepare('SELECT relationship, epoch, side FROM authority').all()
       return Object.fromEntries(
-        rows.map((row) => [row.relationship as string, { epoch: row.epoch as number, ...textIn('side', row.side) }]),
+        rows.map((row) => [row.relationship as string, { epoch: row.epoch as number, side: row.side as string }]),
       )
     },
     storeAuthority(relationship, { epoch, side }, at) {
-      run('INSERT OR REPLACE INTO authority VALUES (?, ?, ?, ?)', relationship, epoch, side ?? null, at)
+      run('INSERT OR REPLACE INTO authority VALUES (?, ?, ?, ?)', relationship, epoch, side, at)
     },
     openCommit() {
       const row = open()

@@ -31,7 +31,7 @@ export function manifestOf(source: ManifestSource, journal: Journal): Manifest {
     version: observation.version,
     failover: { state: discovered?.state ?? 'unknown', nativeState: discovered?.nativeState ?? 'unknown' },
     ...(since === undefined ? {} : { failoverSince: since }),
-    ...(authority?.side === undefined ? {} : { authority: { side: authority.side, epoch: authority.epoch } }),
+    ...(authority === undefined ? {} : { authority: { side: authority.side, epoch: authority.epoch } }),
     rows: rowsOf(relationship, discovered, observation, journal),
     provides: [...observation.provides].sort(),
   }

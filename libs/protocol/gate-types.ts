@@ -37,8 +37,8 @@ export const ALL_CHECKS: GateChecks = {
   readBack: true,
 }
 
-/** Who is copied from. `side` is absent where only the epoch was heard of. */
-export type GateAuthority = { readonly epoch: number; readonly side?: string }
+/** Who is copied from. */
+export type GateAuthority = { readonly epoch: number; readonly side: string }
 
 /** Scope → fingerprint; a scope that is not there has no entry. */
 export type LiveScopes = Readonly<Record<string, string>>
@@ -65,7 +65,7 @@ export type GateRequest =
   | {
       readonly op: 'agree'
       readonly relationship: string
-      readonly side?: string
+      readonly side: string
       readonly epoch: number
       readonly scopes: readonly AgreeScope[]
     }
@@ -200,7 +200,7 @@ export type GateReply =
 export type GateEffect =
   | { readonly kind: 'storeEpoch'; readonly relationship: string; readonly authority: GateAuthority }
   | { readonly kind: 'lookUp'; readonly relationship: string; readonly job: string }
-  /** `toWrite`: also check that this installation may write here. */
+  /** `toWrite` and `recovering`: also check that this installation may write here. */
   | {
       readonly kind: 'readLive'
       readonly relationship: string

@@ -108,13 +108,12 @@ function judgeEpoch(state: GateState, queued: Queued, request: EpochRequest, che
     const message = `Epoch ${epoch} of ${relationship} is over; ${state.server} knows epoch ${known.epoch}.`
     return release(state, [refused(queued, 'stale-epoch', message)])
   }
-  const sideIsNews = side !== undefined && known?.side !== side
-  if (checks.epoch && known?.epoch === epoch && known.side !== undefined && sideIsNews) {
+  if (checks.epoch && known?.epoch === epoch && known.side !== side) {
     const message = `In epoch ${epoch} of ${relationship} the authoritative side is ${known.side}, not ${side}.`
     return release(state, [refused(queued, 'stale-epoch', message)])
   }
-  if (known === undefined || epoch > known.epoch || (epoch === known.epoch && sideIsNews)) {
-    const authority: GateAuthority = side === undefined ? { epoch } : { epoch, side }
+  if (known === undefined || epoch > known.epoch || (epoch === known.epoch && known.side !== side)) {
+    const authority: GateAuthority = { epoch, side }
     return hold(state, 'epoch', queued, { kind: 'storeEpoch', relationship, authority })
   }
   return judged(state, queued, request, checks)
@@ -123,7 +122,7 @@ function judgeEpoch(state: GateState, queued: Queued, request: EpochRequest, che
 /** The epoch is durable; whatever was prepared under an earlier one is void. */
 function adopt(state: GateState, request: EpochRequest, checks: GateChecks): GateState {
   const { relationship, epoch, side } = request
-  const authorities = { ...state.authorities, [relationship]: side === undefined ? { epoch } : { epoch, side } }
+  const authorities = { ...state.authorities, [relationship]: { epoch, side } }
   const tickets = checks.ticket ? without(state.tickets as Record<string, never>, relationship) : state.tickets
   return { ...state, authorities, tickets }
 }

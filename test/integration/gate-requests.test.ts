@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import type { GateAnswer, ManifestPage } from '#contracts/gate.ts'
+import type { GateAnswer, GateRequests, ManifestPage } from '#contracts/gate.ts'
 import { gateSubject } from '#contracts/subjects.ts'
 import type { ScopeKey } from '#dhcp/scope.ts'
 import { eventually } from '#harness/eventually.ts'
@@ -219,6 +219,20 @@ test('while NATS is away nothing is sent; afterwards the gate is served as befor
       const answer = await eventually(() => client.request(SERVER, 'fence', FENCE, { timeoutMs: 1_000 }))
       assert.equal(answer.epoch, 5)
       assert.equal(asked.length, 2, 'what was refused while away was never sent')
+    },
+  )
+})
+
+test('an agreement names its side: no gate knows an epoch without knowing whose it is', async () => {
+  await withGate(
+    () => ({ ok: { agreed: [], serial: 0 } }),
+    async (asked) => {
+      const request = { relationship: 'a', epoch: 3, scopes: [] } as unknown as GateRequests['agree']
+      await assert.rejects(
+        client.request(SERVER, 'agree', request, { timeoutMs: 5_000 }),
+        failsWith('malformed', /side/),
+      )
+      assert.deepEqual(asked, [])
     },
   )
 })

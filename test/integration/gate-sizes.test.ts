@@ -165,7 +165,7 @@ test('a commit of 5,000 scopes is one commit, with a result for each', async (t)
     fingerprint: contentOf(to).fingerprint as string,
     serial: 1_000 + index,
   }))
-  const { agreed } = await client.request(SERVER, 'agree', { relationship, epoch: 1, scopes }, options)
+  const { agreed } = await client.request(SERVER, 'agree', { relationship, side: 'dhcp1', epoch: 1, scopes }, options)
   assert.equal(agreed.length, 5_000)
 
   // A refusal of each is an answer of several messages too.
@@ -217,7 +217,7 @@ test('a watcher that is restarted before the last part began nothing; after it, 
     scope: `10.0.0.${index}/32`,
     fingerprint: 'f'.repeat(67),
   }))
-  const large = { relationship, epoch: 1, scopes }
+  const large = { relationship, side: 'dhcp1', epoch: 1, scopes }
 
   answer = { text: '', header: [LOST_HEADER, 'x'] }
   await assert.rejects(client.request(SERVER, 'agree', large, options), { code: 'no-responders' })
