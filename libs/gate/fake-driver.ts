@@ -25,6 +25,8 @@ export class FakeServer {
   onApply: ((take: () => void) => ApplyResult) | undefined
   readonly applied: (readonly ScopeKey[])[] = []
   reads = 0
+  /** When it is read, in milliseconds since 1970; default: now. */
+  now: number | undefined
   /** Reads, revivals and persists, in their order. */
   readonly asked: ('read' | 'revive' | 'persist')[] = []
   /** Thrown by the next revivals while it is set. */
@@ -62,7 +64,7 @@ export class FakeServer {
     }
     return {
       instance: this.instance,
-      readAt: new Date().toISOString(),
+      readAt: new Date(this.now ?? Date.now()).toISOString(),
       version: 'Fake 1',
       scopes: new Map(this.scopes),
       unreplicable: new Map(this.unreplicable),

@@ -267,6 +267,27 @@ test('half a write stays as it is at a server that another installation has clai
   assert.deepEqual(dhcp.content(A), before)
 })
 
+test('a base that says that a scope is not there leaves the manifest after 90 days, at the end of a day', async (context) => {
+  const { dhcp, start } = setUp(context)
+  dhcp.put(aScope(B))
+  const agreedAt = Date.now()
+  const gate = start()
+  const agree = (scopes: GateRequests['agree']['scopes']) =>
+    ok(gate, 'agree', { relationship, side: 'dhcp1', epoch: 1, scopes })
+  await agree([{ scope: A }])
+  await agree([{ scope: B, fingerprint: contentOf(aScope(B)).fingerprint }])
+  const day = 24 * 3_600_000
+  const endOfDay = Math.floor(agreedAt / day) * day + day + 90 * day
+
+  dhcp.now = endOfDay - 1
+  assert.deepEqual((await rowOf(gate, A))?.baseSerial, 1)
+  dhcp.now = endOfDay + 1
+  assert.equal(await rowOf(gate, A), undefined)
+  assert.equal((await rowOf(gate, B))?.baseSerial, 2)
+  dhcp.put(aScope(A))
+  assert.equal((await rowOf(gate, A))?.baseSerial, 1, 'somebody made it against the agreement')
+})
+
 test('an installation that may not write is told why and what to do', async (context) => {
   const { dhcp, start } = setUp(context)
   const gate = start()

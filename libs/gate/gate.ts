@@ -10,7 +10,7 @@ import type { DiscoveredRelationship } from '#dhcp/relationship.ts'
 import type { ScopeKey } from '#dhcp/scope.ts'
 import { type DhcpDriver, DriverError, type Snapshot } from '#drivers/driver.ts'
 import { createEffects } from './effects.ts'
-import { type Journal, PRE_IMAGE_RETENTION_MS } from './journal.ts'
+import { type Journal, RETENTION_MS } from './journal.ts'
 import { manifestOf } from './manifest.ts'
 import { type Observation, observationOf } from './observation.ts'
 import { createRequests } from './requests.ts'
@@ -117,7 +117,7 @@ export function createGate(options: GateOptions): Gate {
   function prune(): void {
     if (performance.now() - prunedAt < PRUNE_EVERY_MS && prunedAt > 0) return
     prunedAt = performance.now()
-    journal.prune(new Date(Date.parse(now()) - PRE_IMAGE_RETENTION_MS).toISOString())
+    journal.prune(new Date(Date.parse(now()) - RETENTION_MS).toISOString())
   }
 
   /** What a relationship's name means here, once the server was read. */

@@ -8,8 +8,10 @@ import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
 import { contentOf } from '#dhcp/fingerprint.ts'
+import type { Snapshot } from '#drivers/driver.ts'
 import { aScope } from './fake-driver.ts'
 import { openJournal } from './journal.ts'
+import { observationOf } from './observation.ts'
 
 const A = '10.0.1.0/24'
 const B = '10.0.2.0/24'
@@ -141,6 +143,82 @@ test('old results and contents go; bases and what is younger stay', (context) =>
   assert.deepEqual([journal.content(one.fingerprint), journal.content(two.fingerprint)], [undefined, two.text])
   assert.equal(journal.bases.of(r).get(A)?.fingerprint, two.fingerprint)
   assert.equal(journal.bases.isEarlier(r, A, one.fingerprint), true, 'what was replaced is still known as earlier')
+})
+
+test('what is known of scopes that are gone, and old contents, goes; the newest before each base stays', (context) => {
+  const file = path(context)
+  const journal = openJournal(file)
+  context.after(() => journal.close())
+  const agree = (scope: string, lifetime: number | undefined, at: string) => {
+    const content = lifetime === undefined ? undefined : contentOf(aScope(scope, lifetime))
+    const texts = new Map<string, string>(content === undefined ? [] : [[content.fingerprint, content.text]])
+    journal.bases.agree(r, 1, [{ scope, ...(content && { fingerprint: content.fingerprint }) }], texts, at)
+  }
+  const wasEarlier = (lifetime: number) => journal.bases.isEarlier(r, A, contentOf(aScope(A, lifetime)).fingerprint)
+  const gone = '10.0.7.0/24'
+  const last = '10.0.8.0/24'
+  for (const lifetime of [1, 2, 3]) agree(A, lifetime, T1)
+  for (const lifetime of [5, undefined]) agree(gone, lifetime, T1)
+  agree(B, 1, T1)
+  agree(B, undefined, T2)
+  agree(last, undefined, T1)
+
+  journal.prune(T1)
+  assert.deepEqual([wasEarlier(1), wasEarlier(2), journal.bases.of(r).size], [true, true, 4])
+  const serial = journal.bases.lastSerial(r)
+  journal.prune(T2)
+
+  assert.deepEqual([wasEarlier(1), wasEarlier(2)], [false, true])
+  assert.deepEqual([...journal.bases.of(r).keys()], [A, B, last], 'the newest serial stays, for the next to be higher')
+  assert.equal(journal.bases.lastSerial(r), serial)
+  const other = new DatabaseSync(file, { readOnly: true })
+  context.after(() => other.close())
+  assert.equal(other.prepare('SELECT count(*) AS rows FROM base_history WHERE scope = ?').get(gone)?.rows, 0)
+
+  // What is the base now is remembered when it is replaced, and what was replaced lately is not old.
+  agree(A, 4, T2)
+  agree(A, 2, T2)
+  agree(A, 5, T2)
+  journal.prune(T2)
+  assert.deepEqual([wasEarlier(2), wasEarlier(3), wasEarlier(4)], [true, true, true])
+})
+
+test('a scope that is gone is forgotten after its deletion was published, and not before', (context) => {
+  const file = path(context)
+  const journal = openJournal(file)
+  context.after(() => journal.close())
+  const read = (revision: number, readAt: string, keys: readonly string[]) => {
+    const scopes = new Map(keys.map((key) => [aScope(key).key, aScope(key)]))
+    const snapshot: Snapshot = {
+      instance: 'first',
+      readAt,
+      version: 'Fake 1',
+      scopes,
+      unreplicable: new Map(),
+      relationships: [],
+      provides: new Set(),
+      native: null,
+    }
+    journal.seen.record(observationOf(snapshot, revision, undefined))
+  }
+  read(1, T1, [A, B])
+  read(2, T1, [A])
+  journal.prune(T2)
+  assert.equal(journal.seen.of(B)?.since, T1)
+  journal.seen.published(aScope(B).key, undefined)
+  journal.prune(T1)
+  assert.equal(journal.seen.of(B)?.since, T1)
+  journal.prune(T2)
+  assert.deepEqual(
+    [...journal.seen.entries()].map(([scope]) => scope),
+    [A],
+  )
+  const again = openJournal(file)
+  context.after(() => again.close())
+  assert.deepEqual(
+    [...again.seen.entries()].map(([scope]) => scope),
+    [A],
+  )
 })
 
 test('a scope is dirty until a base is set for it', (context) => {

@@ -10,8 +10,8 @@ import { type Bases, type BaseWrite, openBases } from './bases.ts'
 import { SCHEMA } from './journal-schema.ts'
 import { openSeen, type Seen } from './seen.ts'
 
-/** How long results and pre-images are kept. Default of {@link Journal.prune}; milliseconds. */
-export const PRE_IMAGE_RETENTION_MS = 90 * 24 * 3_600_000
+/** How long results, pre-images and what is known of scopes that are gone are kept. Milliseconds. */
+export const RETENTION_MS = 90 * 24 * 3_600_000
 
 export type PreImage = {
   /** Absent: the scope was not there. */
@@ -51,7 +51,10 @@ export type Journal = {
   /** What runs but would not survive a restart of the server; the reason. */
   unpersisted(): string | undefined
   setUnpersisted(message: string | undefined): void
-  /** Removes results and pre-images older than `before` and contents that nothing refers to any more. */
+  /**
+   * Removes what is older than `before`: results and pre-images, earlier contents (the newest of each scope is kept),
+   * scopes that are gone; and contents that nothing refers to any more.
+   */
   prune(before: string): void
   close(): void
 }
@@ -92,6 +95,7 @@ export function openJournal(path: string): Journal {
     if (text !== undefined) keepContent.run(fingerprint, text)
     else if (contentOf.get(fingerprint) === undefined) throw new Error(`the journal lacks the content ${fingerprint}`)
   }
+  const seen = openSeen(database, transaction)
   const open = () => database.prepare('SELECT * FROM commits WHERE ended_at IS NULL ORDER BY id LIMIT 1').get()
 
   return {
@@ -106,7 +110,7 @@ export function openJournal(path: string): Journal {
           return agreed
         }),
     },
-    seen: openSeen(database, transaction),
+    seen,
     authorities() {
       const rows = database.prepare('SELECT relationship, epoch, side FROM authority').all()
       return Object.fromEntries(
@@ -258,6 +262,8 @@ export function openJournal(path: string): Journal {
     prune(before) {
       transaction(() => {
         run('DELETE FROM commits WHERE ended_at IS NOT NULL AND begun_at < ?', before)
+        bases.prune(before)
+        seen.prune(before)
         run(
           `DELETE FROM content WHERE fingerprint NOT IN (
              SELECT fingerprint FROM base WHERE fingerprint IS NOT NULL

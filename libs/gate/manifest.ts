@@ -6,7 +6,8 @@ import type { ScopeContent } from '#dhcp/fingerprint.ts'
 import type { DiscoveredRelationship } from '#dhcp/relationship.ts'
 import type { ScopeKey } from '#dhcp/scope.ts'
 import type { GateAuthority } from '#protocol/gate-types.ts'
-import type { Journal } from './journal.ts'
+import { isForgotten } from './bases.ts'
+import { type Journal, RETENTION_MS } from './journal.ts'
 import type { Observation } from './observation.ts'
 
 export type Manifest = Omit<ManifestPage, 'next'>
@@ -43,7 +44,10 @@ function rowsOf(
   observation: Observation,
   journal: Journal,
 ): ManifestRow[] {
-  const bases = journal.bases.of(relationship)
+  const keptSince = new Date(Date.parse(observation.readAt) - RETENTION_MS).toISOString()
+  const known = [...journal.bases.of(relationship)]
+  const isThere = (scope: string) => observation.contents.has(scope as ScopeKey)
+  const bases = new Map(known.filter(([scope, base]) => isThere(scope) || !isForgotten(base, keptSince)))
   const dirty = journal.dirty(relationship)
   const present = [...observation.contents.keys(), ...observation.unreplicable.keys()]
   const listed = discovered === undefined ? [] : discovered.scopes

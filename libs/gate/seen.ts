@@ -30,6 +30,8 @@ export type Seen = {
   /** Records a read: scopes that are not as they were last seen. */
   record(observation: Observation): void
   published(scope: ScopeKey, fingerprint: string | undefined): void
+  /** Removes scopes that were gone before, and published as gone. */
+  prune(before: string): void
   /** Since when the failover state of a relationship (by its name at the server) is what it is. */
   stateSince(relationship: string): string | undefined
 }
@@ -38,6 +40,7 @@ export function openSeen(database: DatabaseSync, transaction: Transaction): Seen
   const meta = database.prepare('SELECT value FROM meta WHERE key = ?')
   const setMeta = database.prepare('INSERT OR REPLACE INTO meta VALUES (?, ?)')
   const put = database.prepare('INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?, ?, ?)')
+  const remove = database.prepare('DELETE FROM seen WHERE scope = ?')
   const value = (key: string) => meta.get(key)?.value as string | undefined
   const scopes = new Map<ScopeKey, SeenScope>()
   for (const row of database.prepare('SELECT * FROM seen ORDER BY scope').all()) {
@@ -118,6 +121,13 @@ export function openSeen(database: DatabaseSync, transaction: Transaction): Seen
         setMeta.run('states', JSON.stringify([...states]))
       })
       instance = observation.instance
+    },
+    prune(before) {
+      for (const [scope, { fingerprint, published, since }] of scopes) {
+        if (fingerprint !== undefined || published !== undefined || since >= before) continue
+        remove.run(scope)
+        scopes.delete(scope)
+      }
     },
     published(scope, fingerprint) {
       const entry = scopes.get(scope)
