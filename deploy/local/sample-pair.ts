@@ -180,6 +180,9 @@ function serverOf(own: Paths, binaries: Binaries, onNotice: (notice: string) => 
     KEA_DHCP_DATA_DIR: own.dir,
     KEA_CONTROL_SOCKET_DIR: own.runDir,
   }
+  // The data directory is ours alone, so no Kea of it runs now; the number in a file that a kill left may be anybody's.
+  for (const name of ['kea-dhcp4.kea-dhcp4.pid', 'kea-ctrl-agent.kea-ctrl-agent.pid'])
+    rmSync(join(own.dir, name), { force: true })
   return {
     name: own.name,
     dir: own.dir,

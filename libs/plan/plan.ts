@@ -54,11 +54,15 @@ export type PlanInput = {
 
 const HOLD_MESSAGES: Record<string, string> = {
   regressed:
-    'the authoritative server came up with an earlier configuration after a restart; approve to copy it, or change it again',
-  conflict: 'both sides changed since they last agreed; approve to overwrite the partner with the authoritative side',
-  'foreign-edit': 'it was edited on the partner, which is not the authoritative side; approve to overwrite that edit',
-  'first-contact': 'the partners differ and have never agreed before; approve once to copy the authoritative side',
-  deleted: 'it was deleted on the authoritative side; approve to delete it on the partner too',
+    'the authoritative server came up with an earlier configuration after a restart. To copy it all the same, answer yes to `twinscope replicate`; or bring the newer one back there',
+  conflict:
+    'both sides changed since they last agreed. To overwrite the partner, answer yes to `twinscope replicate`; to keep its edit, make it on the authoritative side too',
+  'foreign-edit':
+    'it was edited on the partner, which is not the authoritative side. To overwrite that edit, answer yes to `twinscope replicate`; to keep it, make it on the authoritative side too',
+  'first-contact':
+    'the partners differ and have never agreed before. To copy the authoritative side, look at `twinscope diff` and answer yes to `twinscope replicate`',
+  deleted:
+    'it was deleted on the authoritative side. To delete it on the partner too, answer yes to `twinscope replicate`',
   dirty:
     'an interrupted write left content that is neither the old nor the new; make both sides equal, or set it right on the partner, and it goes on by itself',
   unreplicable: 'it cannot be replicated faithfully',

@@ -112,6 +112,7 @@ function checkRelationships(file: ConfigurationFile, report: Report): readonly R
     relationships.map((relationship) => relationship.name),
     report,
   )
+  const pairs = new Map<string, { readonly authority: string; readonly index: number }>()
   return relationships.map((relationship, index) => {
     const at = (...path: Path) => ['relationships', index, ...path]
     const servers = relationship.servers.map((name, place) => {
@@ -125,6 +126,15 @@ function checkRelationships(file: ConfigurationFile, report: Report): readonly R
     const authority = servers.find((name) => name === (resolveName(known, relationship.authority) ?? ''))
     if (authority === undefined) {
       report(at('authority'), `"${relationship.authority}" is none of its servers; expected ${servers.join(' or ')}`)
+    }
+    const pair = [...servers].sort().join(' ')
+    const other = pairs.get(pair)
+    if (other === undefined) pairs.set(pair, { authority: authority ?? '', index })
+    else if (authority !== undefined && other.authority !== authority) {
+      report(
+        at('authority'),
+        `relationships[${other.index}] is between the same servers and names ${other.authority}; expected one authority for both, or changes would be copied both ways`,
+      )
     }
     return { ...relationship, servers, authority: authority ?? relationship.authority }
   })

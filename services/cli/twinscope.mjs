@@ -7,6 +7,12 @@ import { fileURLToPath } from 'node:url'
 
 const own = fileURLToPath(new URL('../../node_modules/.bin/node', import.meta.url))
 const main = fileURLToPath(new URL('./main.ts', import.meta.url))
-const ran = spawnSync(existsSync(own) ? own : process.execPath, [main, ...process.argv.slice(2)], { stdio: 'inherit' })
+if (!existsSync(own)) {
+  console.error(
+    'twinscope: its packages are not installed; run `npm ci` (or `npm start`, which does it) in this folder first',
+  )
+  process.exit(1)
+}
+const ran = spawnSync(own, [main, ...process.argv.slice(2)], { stdio: 'inherit' })
 if (ran.error !== undefined) console.error(`twinscope: ${ran.error.message}`)
 process.exitCode = ran.status ?? 1

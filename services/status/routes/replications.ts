@@ -151,7 +151,16 @@ export function replicationRoutes(app: App, parts: AppParts): void {
     },
     async (request, reply) => {
       const { job } = request.params
-      const first = await detail(job)
+      // Listening begins before the first look: an outcome that comes in between must not be missed.
+      let changed = () => {}
+      const stop = live.onJob(job, () => changed())
+      let first: ReplicationDetail
+      try {
+        first = await detail(job)
+      } catch (error) {
+        stop()
+        throw error
+      }
       reply.hijack()
       const connection = openEventStream(reply.raw)
       const tell = (replication: ReplicationDetail) => {
@@ -160,12 +169,15 @@ export function replicationRoutes(app: App, parts: AppParts): void {
         connection.send('end', {})
         connection.close()
       }
-      const stop = live.onJob(job, () => {
+      const tellCurrent = () => {
         const entry = projection.get(job)
         if (entry !== undefined) tell(detailOf(entry, projection.childrenOf(job)))
-      })
+        return entry !== undefined
+      }
+      changed = tellCurrent
       connection.onClose(stop)
-      tell(first)
+      // What came while the first look waited is in the view by now.
+      if (!tellCurrent()) tell(first)
     },
   )
 
