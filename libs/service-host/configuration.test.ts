@@ -173,3 +173,13 @@ test('durations are milliseconds', () => {
   assert.deepEqual(['0s', '250ms', '2s', '5m', '1h'].map(parseDuration), [0, 250, 2_000, 300_000, 3_600_000])
   assert.throws(() => parseDuration('2 s'))
 })
+
+test('two relationships between the same servers cannot have opposite authorities', () => {
+  const opposite = `${GOOD}  - name: backwards
+    servers: [dhcp2, dhcp1]
+    authority: dhcp2
+`
+  const [problem = '', ...others] = problemsOf(opposite)
+  assert.deepEqual(others, [])
+  assert.match(problem, /relationships\[0\] is between the same servers and names dhcp1\.example\.net/)
+})

@@ -22,6 +22,7 @@ import { ProblemError } from './problems.ts'
 import { openProjection } from './projection.ts'
 import { createRegistry } from './registry.ts'
 import { createRequests, type Requests } from './requests.ts'
+import { stuckScopes } from './stuck.ts'
 import { watchRelationships } from './watch-relationships.ts'
 
 const { NATS_URL, TWINSCOPE_CONFIG, TWINSCOPE_STATE_DIR, TWINSCOPE_HTTP_HOST, TWINSCOPE_HTTP_PORT } = SETTINGS
@@ -104,6 +105,7 @@ async function main(): Promise<void> {
     registry,
     gates,
     logger,
+    stuck: (relationship) => stuckScopes(projection, relationship),
     onChange: () => live.relationshipsChanged(),
   })
 

@@ -9,6 +9,7 @@ import { scopeIdsOf } from '#contracts/scope-ids.ts'
 import type { PartnerView, PendingJobView, Relationship, RelationshipDetail, ScopeView } from '#contracts/status-api.ts'
 import { compareScopes, worstSync } from '#plan/compare.ts'
 import { isGone, type Registry } from './registry.ts'
+import { type StuckScopes, stuckAt } from './stuck.ts'
 import { codeOf, whyOf } from './why.ts'
 
 /** What one side answered; a failure is never an empty manifest. */
@@ -127,20 +128,31 @@ function decidedScopes(
   policy: RelationshipPolicy,
   source: ManifestPage,
   target: ManifestPage,
+  stuck: StuckScopes,
 ): { readonly rows: readonly Omit<ScopeView, 'scopeId'>[]; readonly agreed: number } {
   const compared = compareScopes(source.rows, target.rows, policy).scopes.filter(
     (scope) => scope.source !== undefined || scope.target !== undefined,
   )
-  const rows = compared.map((scope) => ({
-    scope: scope.scope,
-    sync: scope.sync,
-    action: scope.decision.kind === 'converged' ? ('none' as const) : scope.decision.kind,
-    code: codeOf(scope.decision),
-    why: whyOf(scope.decision, policy.mode),
-    ...(scope.since === undefined || scope.sync === 'in-sync' ? {} : { since: scope.since }),
-    ...(scope.source === undefined ? {} : { source: scope.source }),
-    ...(scope.target === undefined ? {} : { target: scope.target }),
-  }))
+  const rows = compared.map((scope) => {
+    // The table says "replicate"; limits, or the partner itself, may have said no to exactly this content.
+    const row =
+      scope.decision.kind === 'replicate' ? stuckAt(stuck, scope.scope, scope.source, scope.target) : undefined
+    return {
+      scope: scope.scope,
+      sync: scope.sync,
+      action:
+        row !== undefined
+          ? ('hold' as const)
+          : scope.decision.kind === 'converged'
+            ? ('none' as const)
+            : scope.decision.kind,
+      code: row?.code ?? codeOf(scope.decision),
+      why: row === undefined ? whyOf(scope.decision, policy.mode) : `${row.status}: ${row.message}`,
+      ...(scope.since === undefined || scope.sync === 'in-sync' ? {} : { since: scope.since }),
+      ...(scope.source === undefined ? {} : { source: scope.source }),
+      ...(scope.target === undefined ? {} : { target: scope.target }),
+    }
+  })
   return { rows, agreed: compared.filter(({ base, mayAgree }) => base.known && !mayAgree).length }
 }
 
@@ -149,6 +161,7 @@ export function describeRelationship(
   registry: Registry,
   reads: ReadonlyMap<string, ManifestRead>,
   now = Date.now(),
+  stuck: StuckScopes = new Map(),
 ): RelationshipDetail {
   const pages = known.servers.map((server) => {
     const read = reads.get(server)
@@ -192,7 +205,7 @@ export function describeRelationship(
     ? { rows: [], agreed: 0 }
     : known.policy === undefined
       ? { rows: observedScopes(sides), agreed: 0 }
-      : decidedScopes(known.policy, source.page as ManifestPage, target.page as ManifestPage)
+      : decidedScopes(known.policy, source.page as ManifestPage, target.page as ManifestPage, stuck)
   const ids = scopeIdsOf(bare.map(({ scope }) => scope))
   const scopes = bare.map((scope): ScopeView => ({ ...scope, scopeId: ids.get(scope.scope) ?? scope.scope }))
   const count = (sync: ScopeView['sync']) => scopes.filter((scope) => scope.sync === sync).length

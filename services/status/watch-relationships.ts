@@ -7,6 +7,7 @@ import { type GateClient, GateError } from '#messaging/gate-client.ts'
 import type { Logger } from '#telemetry/logger.ts'
 import { isGone, type Registry } from './registry.ts'
 import { describeRelationship, type KnownRelationship, knownRelationships, type ManifestRead } from './relationships.ts'
+import type { StuckScopes } from './stuck.ts'
 
 export type RelationshipWatch = {
   /** By name, in their order. Empty until the first look is over. */
@@ -59,6 +60,8 @@ export function watchRelationships(options: {
   readonly registry: Registry
   readonly gates: Pick<GateClient, 'readManifest'>
   readonly logger: Logger
+  /** What is known of scopes that were held or failed. */
+  readonly stuck: (relationship: string) => StuckScopes
   readonly onChange: () => void
   /** Milliseconds between two looks. Default 5000. */
   readonly intervalMs?: number
@@ -92,7 +95,7 @@ export function watchRelationships(options: {
         reads.set(server, await readSide(server, known.name))
       }),
     )
-    return describeRelationship(known, registry, reads)
+    return describeRelationship(known, registry, reads, Date.now(), options.stuck(known.name))
   }
 
   async function lookAtAll(): Promise<void> {

@@ -157,3 +157,21 @@ test('a scope that may exist at a silent server is neither refused nor lost', as
   assert.ok(final.status === 'replicated' || final.status === 'already-in-sync', `${final.status}: ${final.message}`)
   assert.ok((await admin.scopes(TARGET)).some((scope) => scope.key === key))
 })
+
+test('a scope that a limit holds says so in the status, with the numbers', async () => {
+  await waitAgreed(system)
+  const scope = scopes[5] as ScopeKey
+  const before = await admin.scope(SOURCE, scope)
+  assert.ok(before.reservations.length > 0)
+  await admin.editScope(SOURCE, scope, (whole) => ({ ...whole, reservations: [] }))
+  await eventually(
+    async () => {
+      const row = (await system.relationship(RELATIONSHIP)).scopes.find((one) => one.scope === scope)
+      assert.equal(row?.action, 'hold')
+      assert.match(row?.why ?? '', new RegExp(`all ${before.reservations.length} reservations`))
+    },
+    { timeoutMs: 10_000, what: 'the reason in the status' },
+  )
+  await admin.editScope(SOURCE, scope, () => before)
+  await waitAgreed(system)
+})
