@@ -1,6 +1,6 @@
 // What can go wrong with messaging, and how the client's errors are told apart.
 
-import { NatsError } from 'nats'
+import { ErrorCode, NatsError } from 'nats'
 
 export type MessagingErrorCode =
   /** The caller's signal, or `close`, ended a wait. */
@@ -9,6 +9,8 @@ export type MessagingErrorCode =
   | 'disconnected'
   /** Larger than a message may be; nothing was sent. */
   | 'too-large'
+  /** NATS understood and would refuse it again: no permission, a full stream, a bad request. `message` has its words. */
+  | 'refused'
   /** A stream exists in a form that cannot become ours. `message` has the server's words. */
   | 'provision-failed'
 
@@ -28,6 +30,7 @@ const JETSTREAM = {
   streamNameInUse: 10058,
   wrongLastSequence: 10071,
   consumerNotFound: 10014,
+  streamStoreFailed: 10077,
 } as const
 
 function jetstreamNumber(error: unknown): number | undefined {
@@ -66,6 +69,24 @@ export function isRefusal(error: unknown): boolean {
   return status !== undefined && status >= 400 && status < 500
 }
 
+const NEVER_SENT: ReadonlySet<string> = new Set([
+  ErrorCode.PermissionsViolation,
+  ErrorCode.MaxPayloadExceeded,
+  ErrorCode.BadSubject,
+  ErrorCode.BadPayload,
+  ErrorCode.BadHeader,
+])
+
+/** A publish that would be refused every time. What is missing, slow or without a leader may come back. */
+export function isPublishRefused(error: unknown): boolean {
+  if (!(error instanceof NatsError) || isStreamMissing(error) || isTimeout(error)) return false
+  // A full stream is reported like a failing disk, which may recover; only the words differ.
+  if (jetstreamNumber(error) === JETSTREAM.streamStoreFailed) return /^maximum .* exceeded/.test(messageOf(error))
+  return isRefusal(error) || NEVER_SENT.has(error.code)
+}
+
 export function messageOf(error: unknown): string {
+  // The client says "503" where JetStream said what is wrong.
+  if (error instanceof NatsError && error.api_error !== undefined) return error.api_error.description
   return error instanceof Error ? error.message : String(error)
 }

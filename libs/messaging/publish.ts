@@ -8,7 +8,7 @@ import type { MESSAGE_TYPES, MessageType } from '#contracts/messages.ts'
 import { MAX_MESSAGE_BYTES } from '#contracts/streams.ts'
 import { wakeupSubject } from '#contracts/subjects.ts'
 import type { Messaging } from './connection.ts'
-import { isStreamMissing, isWrongLastSequence, MessagingError, messageOf } from './errors.ts'
+import { isPublishRefused, isStreamMissing, isWrongLastSequence, MessagingError, messageOf } from './errors.ts'
 import { provisionAgain } from './provision.ts'
 
 export type EventToPublish<K extends MessageType = MessageType> = {
@@ -36,7 +36,10 @@ export type PublishResult =
 const MIN_RETRY_MS = 100
 const MAX_RETRY_MS = 5_000
 
-/** Publishes until it is acknowledged. A publish that timed out may have been stored; the message id makes it one. */
+/**
+ * Publishes until it is acknowledged. A publish that timed out may have been stored; the message id makes it one.
+ * Rejects with `refused` where NATS would refuse it every time.
+ */
 export async function publishUntilAcknowledged(
   messaging: Messaging,
   message: {
@@ -59,6 +62,10 @@ export async function publishUntilAcknowledged(
       return await messaging.untilLost(jetstream.publish(message.subject, message.body, { headers: message.headers }))
     } catch (error) {
       if (isWrongLastSequence(error)) return 'wrong-last-sequence'
+      if (isPublishRefused(error)) {
+        const text = `NATS refuses a message on ${message.subject}: ${messageOf(error)}`
+        throw new MessagingError('refused', text, { cause: error })
+      }
       messaging.logger.warn({ subject: message.subject, reason: messageOf(error) }, 'publish will be repeated')
       if (!messaging.connected) continue
       if (isStreamMissing(error)) await provisionAgain(messaging).catch(() => {})

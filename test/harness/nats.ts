@@ -1,6 +1,6 @@
 // A real nats-server with JetStream for one test: own port, own directory.
 
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -38,11 +38,21 @@ export async function listening(port: number): Promise<void> {
   )
 }
 
-export async function startNats(options: { readonly dir?: string; readonly port?: number } = {}): Promise<NatsServer> {
+export type NatsOptions = {
+  readonly dir?: string
+  readonly port?: number
+  /** Text of a configuration file, for what the command line cannot say. */
+  readonly config?: string
+}
+
+export async function startNats(options: NatsOptions = {}): Promise<NatsServer> {
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'twinscope-nats-')))
   const port = options.port ?? (await freePort())
   const store = join(dir, 'jetstream')
-  const server = await startProcess('nats-server', ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', store], {
+  const configFile = join(dir, 'nats.conf')
+  await writeFile(configFile, options.config ?? '')
+  const args = ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', store, '-c', configFile]
+  const server = await startProcess('nats-server', args, {
     name: 'nats-server',
     readyWhen: (line) => line.includes('Server is ready'),
   })

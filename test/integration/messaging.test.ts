@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
-import { headers } from 'nats'
+import { DiscardPolicy, headers } from 'nats'
 import { ReplicationRequested } from '#contracts/messages.ts'
 import { BUCKETS, MAX_MESSAGE_BYTES, STREAMS } from '#contracts/streams.ts'
 import { outcomeSubject, replicationRequestedSubject, wakeupSubject } from '#contracts/subjects.ts'
@@ -105,6 +105,46 @@ withMessaging('a stream of an older form is brought up to date', async () => {
   await provision(messaging)
 
   assert.equal((await streams.info(STREAMS.changes.name)).config.max_age, 7 * 24 * 3_600 * 1e9)
+})
+
+withMessaging(
+  'a full stream refuses a message once and for all; the same message is taken when there is room',
+  async () => {
+    const { streams } = messaging.manager
+    const name = STREAMS.requests.name
+    await streams.update(name, { max_msgs: 1, discard: DiscardPolicy.New })
+    await request('1')
+    await assert.rejects(
+      request('2'),
+      (error) => error instanceof MessagingError && error.code === 'refused' && /maximum messages/.test(error.message),
+    )
+    await streams.update(name, { max_msgs: -1 })
+    assert.equal((await request('2')).kind, undefined)
+  },
+)
+
+withMessaging('a message that is larger than its stream allows is refused once and for all', async () => {
+  await messaging.manager.streams.update(STREAMS.requests.name, { max_msg_size: 10 })
+  await assert.rejects(request('1'), (error) => error instanceof MessagingError && error.code === 'refused')
+})
+
+withMessaging('a user who may not publish is told, and is not kept waiting', async () => {
+  const permissions = '{ publish: { deny: "twinscope.>" } }'
+  const guarded = await startNats({
+    config: `authorization { users: [{ user: u, password: p, permissions: ${permissions} }] }`,
+  })
+  const limited = await connectMessaging({ url: guarded.url.replace('//', '//u:p@'), name: 'limited', logger })
+  try {
+    await provision(limited)
+    await assert.rejects(
+      publishWakeup(limited, 'a-b'),
+      (error) =>
+        error instanceof MessagingError && error.code === 'refused' && /permissions violation/i.test(error.message),
+    )
+  } finally {
+    await limited.close()
+    await guarded.stop()
+  }
 })
 
 withMessaging('an event arrives with its attributes, and the same id is stored once', async () => {
