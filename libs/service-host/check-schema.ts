@@ -43,12 +43,38 @@ function shown(value: unknown): string {
   return JSON.stringify(value) ?? 'nothing'
 }
 
+const TYPE_WORDS: Readonly<Record<string, string>> = {
+  array: 'a list',
+  boolean: 'true or false',
+  integer: 'a whole number',
+  number: 'a number',
+  object: 'keys with values',
+  string: 'text',
+}
+
+type Wanted = {
+  readonly type?: string
+  readonly description?: string
+  readonly enum?: readonly string[]
+  readonly pattern?: string
+  readonly minItems?: number
+  readonly maxItems?: number
+}
+
 /** What is expected at a place, in words. */
 function expectation(schema: TSchema | undefined, error: SchemaError): string {
-  const wanted = schema as { description?: string; enum?: string[]; pattern?: string } | undefined
-  if (wanted?.enum !== undefined) return `one of ${wanted.enum.join(', ')}`
-  if (wanted?.description !== undefined) return wanted.description
-  if (error.keyword === 'pattern' && wanted?.pattern !== undefined) return `text like ${wanted.pattern}`
+  const wanted = (schema ?? {}) as Wanted
+  if (wanted.enum !== undefined) return `one of ${wanted.enum.join(', ')}`
+  if (error.keyword === 'type' && wanted.type !== undefined && wanted.pattern === undefined) {
+    return TYPE_WORDS[wanted.type] ?? wanted.type
+  }
+  if (error.keyword === 'minItems' || error.keyword === 'maxItems') {
+    const { minItems = 0, maxItems } = wanted
+    return minItems === maxItems
+      ? `exactly ${maxItems} entries`
+      : `${minItems} to ${maxItems ?? 'any number of'} entries`
+  }
+  if (wanted.pattern !== undefined) return wanted.description ?? `text like ${wanted.pattern}`
   return error.message.replace(/^must (be|match|have) ?/, (_, verb) => (verb === 'have' ? 'to have ' : ''))
 }
 

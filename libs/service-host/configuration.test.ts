@@ -124,9 +124,9 @@ relationships:
   - {name: ONE, servers: [dhcp1.example.net, dhcp2], authority: elsewhere}
 `)
   assert.match(problems[0] ?? '', /^4 servers\[2\]\.name: "DHCP1\.example\.net" is there twice/)
-  assert.match(problems[1] ?? '', /^8 relationships\[2\]\.name: "ONE" is there twice; first as relationships\[0\]/)
-  assert.match(problems[2] ?? '', /^6 .*unknown server "dhcp3\.example\.net"\. Did you mean DHCP1/)
-  assert.match(problems[3] ?? '', /^7 .*both servers are "dhcp2\.example\.net"/)
+  assert.match(problems[1] ?? '', /^6 .*unknown server "dhcp3\.example\.net"\. Did you mean DHCP1/)
+  assert.match(problems[2] ?? '', /^7 .*both servers are "dhcp2\.example\.net"/)
+  assert.match(problems[3] ?? '', /^8 relationships\[2\]\.name: "ONE" is there twice; first as relationships\[0\]/)
   assert.match(problems[4] ?? '', /^8 .*authority: "elsewhere" is none of its servers; expected dhcp1.* or dhcp2/)
   assert.equal(problems.length, 5, problems.join('\n'))
 })
@@ -182,4 +182,26 @@ test('two relationships between the same servers cannot have opposite authoritie
   const [problem = '', ...others] = problemsOf(opposite)
   assert.deepEqual(others, [])
   assert.match(problem, /relationships\[0\] is between the same servers and names dhcp1\.example\.net/)
+})
+
+test('a wrong type hides no wrong name, and all problems come in the order of the file', () => {
+  const problems = problemsOf(`servers:
+  - name: a
+    kind: simulated
+    control: http://127.0.0.1:1/
+    exclusive: maybe
+  - name: a
+    kind: simulated
+    control: http://127.0.0.1:2/
+relationships:
+  - name: r
+    servers: [a, nosuch]
+    authority: b
+    mode: sometimes
+`)
+  assert.deepEqual(
+    problems.map((problem) => Number(problem.split(' ')[0])),
+    [5, 6, 11, 12, 13],
+  )
+  assert.match(problems[0] ?? '', /"maybe": expected true or false/)
 })

@@ -92,52 +92,73 @@ function policyOf(config: RelationshipConfig): RelationshipPolicy {
   }
 }
 
-function checkDuplicates(key: string, names: readonly string[], report: Report): void {
+function checkDuplicates(key: string, named: readonly Named[], report: Report): void {
   const first = new Map<string, number>()
-  names.forEach((name, index) => {
+  for (const { name, index } of named) {
     const folded = name.toLowerCase()
     const earlier = first.get(folded)
     if (earlier === undefined) first.set(folded, index)
     else report([key, index, 'name'], `"${name}" is there twice; first as ${key}[${earlier}]. Names must be unique`)
-  })
+  }
 }
 
-/** What no schema can say: names that refer to each other. Answers each relationship with full server names. */
-function checkRelationships(file: ConfigurationFile, report: Report): readonly RelationshipConfig[] {
-  const known = file.servers.map((server) => server.name)
-  checkDuplicates('servers', known, report)
-  const relationships = file.relationships ?? []
-  checkDuplicates(
-    'relationships',
-    relationships.map((relationship) => relationship.name),
-    report,
-  )
+/** Names that refer to each other, as far as the file has them: its other problems do not hide these. */
+function checkNames(value: unknown, report: Report): void {
+  const servers = namedIn(value, 'servers')
+  const known = servers.map(({ name }) => name)
+  checkDuplicates('servers', servers, report)
+  const relationships = namedIn(value, 'relationships')
+  checkDuplicates('relationships', relationships, report)
   const pairs = new Map<string, { readonly authority: string; readonly index: number }>()
-  return relationships.map((relationship, index) => {
+  for (const { entry, index } of relationships) {
     const at = (...path: Path) => ['relationships', index, ...path]
-    const servers = relationship.servers.map((name, place) => {
+    const named = Array.isArray(entry.servers) ? entry.servers.filter((name) => typeof name === 'string') : []
+    const sides = named.map((name, place) => {
       const resolved = resolveName(known, name)
       if (resolved === undefined) report(at('servers', place), `unknown server "${name}".${suggestion(name, known)}`)
       return resolved ?? name
     })
-    if (servers[0] === servers[1]) {
-      report(at('servers'), `both servers are "${servers[0]}"; expected the two partners of a failover relationship`)
+    if (sides.length !== 2) continue
+    if (sides[0] === sides[1]) {
+      report(at('servers'), `both servers are "${sides[0]}"; expected the two partners of a failover relationship`)
     }
-    const authority = servers.find((name) => name === (resolveName(known, relationship.authority) ?? ''))
-    if (authority === undefined) {
-      report(at('authority'), `"${relationship.authority}" is none of its servers; expected ${servers.join(' or ')}`)
+    if (typeof entry.authority !== 'string') continue
+    const authority = resolveName(known, entry.authority)
+    if (authority === undefined || !sides.includes(authority)) {
+      report(
+        at('authority'),
+        `"${entry.authority}" is none of its servers; expected ${[...new Set(sides)].join(' or ')}`,
+      )
+      continue
     }
-    const pair = [...servers].sort().join(' ')
+    const pair = [...sides].sort().join(' ')
     const other = pairs.get(pair)
-    if (other === undefined) pairs.set(pair, { authority: authority ?? '', index })
-    else if (authority !== undefined && other.authority !== authority) {
+    if (other === undefined) pairs.set(pair, { authority, index })
+    else if (other.authority !== authority) {
       report(
         at('authority'),
         `relationships[${other.index}] is between the same servers and names ${other.authority}; expected one authority for both, or changes would be copied both ways`,
       )
     }
-    return { ...relationship, servers, authority: authority ?? relationship.authority }
+  }
+}
+
+type Named = { readonly name: string; readonly index: number; readonly entry: Readonly<Record<string, unknown>> }
+
+/** The entries of a list of the file that have a name, with their places. */
+function namedIn(value: unknown, key: 'servers' | 'relationships'): readonly Named[] {
+  const list = (value as Record<string, unknown> | null)?.[key]
+  if (!Array.isArray(list)) return []
+  return list.flatMap((entry: unknown, index) => {
+    const { name } = (entry ?? {}) as { name?: unknown }
+    return typeof name === 'string' ? [{ name, index, entry: entry as Record<string, unknown> }] : []
   })
+}
+
+/** A relationship with full server names; the names were checked. */
+function withFullNames(relationship: RelationshipConfig, known: readonly string[]): RelationshipConfig {
+  const full = (name: string) => resolveName(known, name) ?? name
+  return { ...relationship, servers: relationship.servers.map(full), authority: full(relationship.authority) }
 }
 
 function warnAbout(file: ConfigurationFile, warn: Report): void {
@@ -174,11 +195,12 @@ export function parseConfiguration(text: string, file: string): LoadedConfigurat
   const report = reporter(problems)
   const value: unknown = document.toJS({ maxAliasCount: 100 })
   checkSchema(value, { ServerConfig, RelationshipConfig }, report)
-  if (problems.length > 0) throw new ConfigurationError(problems)
+  checkNames(value, report)
+  if (problems.length > 0) throw new ConfigurationError(problems.toSorted((a, b) => a.line - b.line))
 
   const configuration = value as ConfigurationFile
-  const relationships = checkRelationships(configuration, report)
-  if (problems.length > 0) throw new ConfigurationError(problems)
+  const known = configuration.servers.map(({ name }) => name)
+  const relationships = (configuration.relationships ?? []).map((relationship) => withFullNames(relationship, known))
   warnAbout(configuration, reporter(warnings))
   return { file, servers: configuration.servers, relationships: relationships.map(policyOf), warnings }
 }
