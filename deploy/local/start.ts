@@ -2,6 +2,7 @@
 
 import { join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
+import { ConfigurationError, loadConfiguration } from '#service-host/configuration.ts'
 import { watchAncestors } from './ancestors.ts'
 import type { DhcpChoice } from './dhcp-servers.ts'
 import { AlreadyRunning } from './instance.ts'
@@ -124,6 +125,18 @@ async function main(): Promise<number> {
   if ('problem' in options) {
     say(`✗ ${options.problem}\n\n${USAGE}`)
     return 2
+  }
+  if (options.configFile !== undefined) {
+    try {
+      for (const { line, message } of loadConfiguration(options.configFile).warnings) {
+        say(`• ${options.configFile}:${line}: ${message}`)
+      }
+    } catch (error) {
+      // Before anything is installed or started.
+      if (!(error instanceof ConfigurationError)) throw error
+      say(`✗ the configuration cannot be used:\n${error.message}`)
+      return 1
+    }
   }
 
   const ending = new AbortController()

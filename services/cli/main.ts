@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The operator's hand: finds the command, runs it, turns what it throws into words and an exit code.
 
+import { readFileSync } from 'node:fs'
 import { hostname, userInfo } from 'node:os'
 import { nearest } from '#service-host/nearest.ts'
 import { ApiProblem, ApiUnreachable, createApi, DEFAULT_URL } from './api-client.ts'
@@ -37,7 +38,7 @@ ${lines.join('\n')}
   ${invokeReplicationCommand.name}
   ${' '.repeat(width)}  ${invokeReplicationCommand.summary}
 
-\`twinscope COMMAND --help\` explains a command, with examples.
+\`twinscope COMMAND --help\` explains a command, with examples; \`twinscope --version\` says which one this is.
 
 Environment
   TWINSCOPE_URL    status service, default ${DEFAULT_URL}
@@ -73,6 +74,11 @@ export async function main(
   if (['--help', '-h', 'help'].includes(name)) {
     const asked = rest[0] === undefined ? undefined : findCommand(rest[0])
     terminal.out(asked?.help ?? overview())
+    return EXIT.done
+  }
+  if (name === '--version') {
+    const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+    terminal.out((JSON.parse(manifest) as { readonly version: string }).version)
     return EXIT.done
   }
   const command = findCommand(name)

@@ -15,6 +15,8 @@ import { EXIT, type ExitCode, exitOfPlan, exitOfRefusal, exitOfReplication, most
 import { plural, renderPlan, renderResult, replicatedScopeIds } from '#cli/render.ts'
 import type { Terminal } from '#cli/terminal.ts'
 import type { PlanAnswer, RelationshipPlan, ReplicationBody, ReplicationDetail } from '#contracts/status-api.ts'
+import { parseIpv4 } from '#dhcp/ipv4.ts'
+import { parseScopeKey } from '#dhcp/scope.ts'
 
 export type ReplicateOptions = {
   readonly server: string
@@ -52,7 +54,17 @@ Examples
 
 Exit codes: 0 done or in sync, 1 error, 2 usage, 3 out of sync, 4 held or conflict, 5 not authoritative`
 
+/** Told before the service is asked: a slip of the finger is a matter of usage. */
+function checkScopes(scopes: readonly string[] | undefined): void {
+  for (const scope of scopes ?? []) {
+    if (parseScopeKey(scope) === undefined && parseIpv4(scope) === undefined) {
+      throw new UsageError(`"${scope}" is no scope ID; write the network address, 10.0.10.0 or 10.0.10.0/24`)
+    }
+  }
+}
+
 function bodyOf(options: ReplicateOptions, actor: string): ReplicationBody {
+  checkScopes(options.scopes)
   return {
     server: options.server,
     ...(options.relationship === undefined ? {} : { relationship: options.relationship }),
@@ -85,9 +97,13 @@ async function agree(
   }
   const yes = await terminal.confirm(question(overwriting))
   if (yes === undefined) {
-    terminal.err(
-      'There is no terminal to ask on. Use --force to replicate without the question, or --what-if to only look.',
-    )
+    const isHeld = ({ obstacles }: RelationshipPlan['scopes'][number]) => obstacles.length > 0
+    const scopes = overwriting.flatMap((plan) => plan.scopes)
+    const held = scopes.filter(isHeld).length
+    const force = 'Use --force to replicate without the question, or --what-if to only look.'
+    const holds = `--force does not release ${held === 1 ? 'the held scope' : `the ${held} held scopes`}: that needs a yes on a terminal.`
+    const advice = held === 0 ? force : held === scopes.length ? holds : `${force} ${holds}`
+    terminal.err(`There is no terminal to ask on. ${advice}`)
     return { exit: EXIT.usage }
   }
   if (!yes) {
