@@ -218,7 +218,8 @@ export function loadConfiguration(path: string): LoadedConfiguration {
   return parseConfiguration(text, path)
 }
 
-function resolveName(known: readonly string[], text: string): string | undefined {
+/** Of `known` names the one that is meant: in full, or by a short name that only one has; without case, as DNS does. */
+export function resolveName(known: readonly string[], text: string): string | undefined {
   const wanted = text.toLowerCase()
   const exact = known.find((name) => name.toLowerCase() === wanted)
   if (exact !== undefined) return exact

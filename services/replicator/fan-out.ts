@@ -2,9 +2,9 @@
 
 import type { RelationshipPolicy } from '#contracts/configuration.ts'
 import type { ReplicationRequested } from '#contracts/messages.ts'
-import { shortName } from '#contracts/relationships.ts'
 import { parseIpv4 } from '#dhcp/ipv4.ts'
 import { parseScopeKey, type ScopeKey, scopeAddress } from '#dhcp/scope.ts'
+import { resolveName } from '#service-host/configuration.ts'
 import { nearest } from '#service-host/nearest.ts'
 
 export type Refusal = { readonly code: string; readonly message: string }
@@ -43,15 +43,6 @@ function near(kind: string, name: string, known: readonly string[]): string {
   return known.length === 0
     ? `no ${kind} is known`
     : `known: ${known.slice(0, 10).join(', ')}${known.length > 10 ? ', …' : ''}`
-}
-
-/** The full name of a server; a unique short name is accepted. */
-export function resolveServer(name: string, servers: readonly string[]): string | undefined {
-  const wanted = name.toLowerCase()
-  const exact = servers.find((server) => server.toLowerCase() === wanted)
-  if (exact !== undefined) return exact
-  const short = servers.filter((server) => shortName(server).toLowerCase() === wanted)
-  return short.length === 1 ? short[0] : undefined
 }
 
 function mayReplicate(policy: RelationshipPolicy, server: string, fleet: Fleet): Refusal | undefined {
@@ -162,7 +153,7 @@ export function needsScopes(request: ReplicationRequested): boolean {
 }
 
 export function fanOut(request: ReplicationRequested, fleet: Fleet): FanOut {
-  const server = resolveServer(request.server, fleet.servers)
+  const server = resolveName(fleet.servers, request.server)
   const refuse = (refusal: Refusal): FanOut => ({ kind: 'refused', server: server ?? request.server, refusal })
   if (server === undefined) {
     return refuse({

@@ -5,8 +5,9 @@ import type { Job, ReplicationRequested } from '#contracts/messages.ts'
 import { serverSlot } from '#contracts/subjects.ts'
 import type { Messaging } from '#messaging/connection.ts'
 import { publishWakeup } from '#messaging/publish.ts'
+import { resolveName } from '#service-host/configuration.ts'
 import { waitDelayMs } from './disposition.ts'
-import { type FanOut, fanOut, needsScopes, resolveServer } from './fan-out.ts'
+import { type FanOut, fanOut, needsScopes } from './fan-out.ts'
 import type { FleetView } from './fleet.ts'
 import type { Jobs, StoredJob } from './jobs.ts'
 import { outcomeOf } from './report.ts'
@@ -30,7 +31,7 @@ export function createRequestJobs({
   readonly jobs: Jobs
 }) {
   async function resolve(request: ReplicationRequested): Promise<FanOut> {
-    const server = resolveServer(request.server, fleet.servers)
+    const server = resolveName(fleet.servers, request.server)
     const concerned = fleet.policies.filter((policy) => server !== undefined && policy.servers.includes(server))
     return fanOut(request, await fleet.view(needsScopes(request) ? concerned : []))
   }
