@@ -3,6 +3,7 @@
 
 import { type Static, Type } from 'typebox'
 import type { DecisionPolicy, SafetyLimits } from '#plan/policy.ts'
+import type { MaintenanceWindows } from '#plan/windows.ts'
 
 const Duration = Type.String({
   pattern: '^\\d+(ms|s|m|h)$',
@@ -77,6 +78,11 @@ export const RelationshipConfig = Type.Object(
       Type.Unsafe<'automatic' | 'manual' | 'observe'>(Type.String({ enum: ['automatic', 'manual', 'observe'] })),
     ),
     'quiet-period': Type.Optional(Duration),
+    'soak-delay': Type.Optional(Duration),
+    'allow-windows': Type.Optional(Type.Array(Type.String({ minLength: 1 }))),
+    'freeze-windows': Type.Optional(Type.Array(Type.String({ minLength: 1 }))),
+    'time-zone': Type.Optional(Type.String({ minLength: 1 })),
+    ignore: Type.Optional(Type.Array(Type.String({ minLength: 1 }))),
     'on-foreign-edit': Type.Optional(Type.Unsafe<'hold' | 'revert'>(Type.String({ enum: ['hold', 'revert'] }))),
     'on-conflict': Type.Optional(
       Type.Unsafe<'hold' | 'authority-wins'>(Type.String({ enum: ['hold', 'authority-wins'] })),
@@ -118,6 +124,12 @@ export type RelationshipPolicy = DecisionPolicy & {
   readonly mode: 'automatic' | 'manual' | 'observe'
   /** Milliseconds a scope must have been unchanged before it is replicated. Default 2000; 0 allowed. */
   readonly quietPeriodMs: number
+  /** Milliseconds a scope must have been unchanged before an automatic job copies it, beyond the quiet period. Default 0. */
+  readonly soakDelayMs: number
+  /** When it may be written; default: always. */
+  readonly windows: MaintenanceWindows
+  /** Fields that each server keeps for itself. Default none. */
+  readonly ignore: readonly string[]
   /**
    * When the authority's record in NATS is lost but the gates know it: `hold` (default) waits for an operator,
    * `agree` restores it where both gates name the same side and epoch.

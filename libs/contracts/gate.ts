@@ -21,6 +21,8 @@ export const GATE_ERROR_CODES = [
   'malformed',
   /** Another installation writes to this server. */
   'foreign-installation',
+  /** This server serves alone for a moment, because its partner is being written; its own write has to wait. */
+  'covering',
   /** The DHCP server cannot be reached. */
   'unreachable',
   'access-denied',
@@ -51,6 +53,10 @@ export const ManifestRow = Type.Object({
   changedAlone: Type.Optional(Type.Boolean()),
   /** True: a recovery left this scope in a state that is neither pre-image nor wanted. */
   dirty: Type.Optional(Type.Boolean()),
+  /** Set where a restore put this content here: nothing overwrites it until somebody approves. The job and its time. */
+  restored: Type.Optional(Type.Object({ job: Type.String(), at: Type.String() })),
+  /** The job whose commit wrote the live content; absent where somebody else did. */
+  writtenBy: Type.Optional(Type.String()),
   /** Set where the content cannot be replicated faithfully; says why. */
   unreplicable: Type.Optional(Type.String()),
 })
@@ -72,6 +78,20 @@ export const ManifestPage = Type.Object({
 })
 export type ManifestPage = Static<typeof ManifestPage>
 
+/** What a commit is for; it decides what becomes of base and marks. */
+export const COMMIT_PURPOSES = ['replicate', 'adopt', 'restore'] as const
+export type CommitPurpose = (typeof COMMIT_PURPOSES)[number]
+const Purpose = Type.Unsafe<CommitPurpose>(Type.String({ enum: [...COMMIT_PURPOSES] }))
+
+/** An approved write that the ordinary rules would refuse: it names who allowed it and which scopes. */
+export const WriteException = Type.Object({
+  kind: Type.Unsafe<'adopt' | 'restore'>(Type.String({ enum: ['adopt', 'restore'] })),
+  /** The job that carries the approval. */
+  approval: Type.String(),
+  scopes: Type.Array(Type.String(), { minItems: 1 }),
+})
+export type WriteException = Static<typeof WriteException>
+
 export const GATE_SCHEMAS = {
   /** A page of the manifest of one relationship. `fresh: true` reads the server first; otherwise the watcher's last read. */
   manifest: {
@@ -85,6 +105,8 @@ export const GATE_SCHEMAS = {
       side: Type.String({ description: 'The authoritative server' }),
       epoch: Type.Integer({ minimum: 1 }),
       job: Type.String(),
+      /** Lets this ticket's commit write to the authoritative side too, in these scopes only. */
+      exception: Type.Optional(WriteException),
     }),
     response: Type.Object({ ticket: Type.String(), manifest: ManifestPage }),
   },
@@ -129,8 +151,15 @@ export const GATE_SCHEMAS = {
           scope: Type.String(),
           expected: Type.Optional(Type.String()),
           wanted: Type.Optional(Type.String()),
+          /** Somebody approved exactly this write: a `restored` mark does not hold it. */
+          approved: Type.Optional(Type.Boolean()),
         }),
       ),
+      /**
+       * Default `replicate`. `adopt` and `restore` need a ticket prepared with an exception for these scopes.
+       * `restore` leaves the base as it was and marks the scopes as restored.
+       */
+      purpose: Type.Optional(Purpose),
       /** The highest `baseSerial` in the other side's manifest: the bases that this sets are newer than those too. */
       serialAbove: Type.Optional(Type.Integer()),
     }),
@@ -181,6 +210,35 @@ export const GATE_SCHEMAS = {
     request: Type.Object({ relationship: Type.String(), side: Type.String(), epoch: Type.Integer({ minimum: 1 }) }),
     response: Type.Object({ epoch: Type.Integer(), side: Type.String() }),
   },
+  /**
+   * Asked of the partner of a server that is about to be written: while it covers, its gate begins no write of its
+   * own, so that never both partners are disturbed at once. Ends with `on: false`, or by itself after 30 s.
+   * Refused with `not-normal` while this server is being written or does not serve.
+   */
+  cover: {
+    request: Type.Object({ relationship: Type.String(), job: Type.String(), on: Type.Boolean() }),
+    response: Type.Object({ covering: Type.Boolean() }),
+  },
+  /** Active leases of a scope outside of these ranges; `supported: false` where the server cannot say. */
+  leases: {
+    request: Type.Object({
+      relationship: Type.String(),
+      scope: Type.String(),
+      outside: Type.Array(Type.Object({ start: Type.String(), end: Type.String() })),
+    }),
+    response: Type.Object({
+      supported: Type.Boolean(),
+      count: Type.Integer({ minimum: 0 }),
+      /** The first few addresses. */
+      examples: Type.Array(Type.String()),
+    }),
+  },
+  /** Replaces the mark of another installation at this server by ours. `previous`: whose it was. */
+  claim: {
+    request: Type.Object({ actor: Type.Optional(Type.String()) }),
+    response: Type.Object({ previous: Type.Optional(Type.String()) }),
+  },
+  /** What was on this server before a job's commit wrote a scope; absent content: the scope was not there. */
   preimage: {
     request: Type.Object({ relationship: Type.String(), job: Type.String(), scope: Type.String() }),
     response: Type.Object({

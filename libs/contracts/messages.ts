@@ -32,6 +32,34 @@ export const ScopeChanged = Type.Object(
 )
 export type ScopeChanged = Static<typeof ScopeChanged>
 
+/**
+ * What a request is about where it is not an ordinary replication.
+ *
+ * - `adopt`: `server` is the side that was picked, which is not the authoritative one; its content of `scopes` is
+ *   written onto the authoritative side. Needs the approval of exactly that plan. The authority stays.
+ * - `restore`: the scopes that job `of` wrote get back what they were before, on `server`; `both`: on its partner too.
+ * - `reject`: the held plan of `scopes` is not proposed again until one side changes.
+ * - `move-authority`: `server` becomes the authoritative side of `relationship`. `force`: though its partner cannot be asked.
+ */
+export const RequestedAct = Type.Union([
+  Type.Object({
+    kind: Type.Literal('adopt'),
+    of: Type.Optional(Type.String({ description: 'The job that held the scopes' })),
+  }),
+  Type.Object({ kind: Type.Literal('restore'), of: Type.String(), both: Type.Boolean() }),
+  Type.Object({ kind: Type.Literal('reject'), of: Type.Optional(Type.String()) }),
+  Type.Object({
+    kind: Type.Literal('move-authority'),
+    force: Type.Boolean(),
+    expectedEpoch: Type.Optional(
+      Type.Integer({ minimum: 0, description: 'Refused where the epoch is another one by then' }),
+    ),
+  }),
+])
+export type RequestedAct = Static<typeof RequestedAct>
+export const ACTS = ['replicate', 'adopt', 'restore', 'reject', 'move-authority'] as const
+export type Act = (typeof ACTS)[number]
+
 /** Somebody asks that settings are copied from `server` to its partner. */
 export const ReplicationRequested = Type.Object(
   {
@@ -71,6 +99,13 @@ export const ReplicationRequested = Type.Object(
         description: 'The same for a request that concerns several relationships: relationship → digest',
       }),
     ),
+    act: Type.Optional(RequestedAct),
+    takeAuthority: Type.Optional(
+      Type.Boolean({ description: 'Makes `server` the authoritative side first, where it is not' }),
+    ),
+    approves: Type.Optional(
+      Type.String({ maxLength: 64, description: 'The held job whose plan this request approves; for the record' }),
+    ),
     requestedAt: Type.Optional(Timestamp),
   },
   { title: 'ReplicationRequested', description: 'A request to replicate on one of the three levels' },
@@ -91,12 +126,17 @@ export const JobCause = Type.Object({
   actor: Type.Optional(Type.String()),
   reason: Type.Optional(Type.String()),
   traceparent: Type.Optional(Type.String()),
+  approves: Type.Optional(Type.String({ description: 'The held job whose plan was approved' })),
 })
 export type JobCause = Static<typeof JobCause>
 
 /** What keeps a job waiting; it goes on by itself. */
 export const PENDING_REASONS = [
   'quiet-period',
+  'soak-delay',
+  'paused',
+  'outside-window',
+  'covering',
   'partner-not-normal',
   'source-not-steady',
   'unreachable',
@@ -112,7 +152,9 @@ export const PENDING_REASONS = [
 export const Job = Type.Object(
   {
     job: Type.String(),
-    kind: literals(['ReplicateServer', 'ReplicateRelationship', 'ReplicateScope']),
+    kind: literals(['ReplicateServer', 'ReplicateRelationship', 'ReplicateScope', 'MoveAuthority']),
+    act: Type.Optional(RequestedAct),
+    takeAuthority: Type.Optional(Type.Boolean()),
     automatic: Type.Boolean({
       description: 'True for the one automatic job of a relationship, which later changes join',
     }),
@@ -166,6 +208,8 @@ export type Job = Static<typeof Job>
 export const REPLICATION_STATUSES = [
   'replicated',
   'already-in-sync',
+  /** An act that writes no scope is done: the authority moved, a plan was rejected. */
+  'done',
   'held',
   'refused',
   'failed',
@@ -197,6 +241,8 @@ export const Outcome = Type.Object(
   {
     job: Type.String(),
     kind: literals(['accepted', 'progress', 'final']),
+    act: Type.Optional(literals(ACTS, 'Absent: `replicate`')),
+    of: Type.Optional(Type.String({ description: 'The job that was restored, approved or rejected' })),
     level: literals(['server', 'relationship', 'scope']),
     automatic: Type.Boolean(),
     slot: Type.String(),

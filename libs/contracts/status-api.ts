@@ -2,7 +2,8 @@
 // types of service and CLI, the validation and the OpenAPI document.
 
 import { type Static, Type } from 'typebox'
-import { JobCause, REPLICATION_STATUSES, ScopeOutcome, Stage } from './messages.ts'
+import { Pause, Rejection } from './control.ts'
+import { ACTS, JobCause, REPLICATION_STATUSES, ScopeOutcome, Stage } from './messages.ts'
 
 function literals<const T extends readonly string[]>(values: T, description?: string) {
   return Type.Unsafe<T[number]>(Type.String({ enum: [...values], ...(description ? { description } : {}) }))
@@ -42,6 +43,14 @@ export const ScopeView = Type.Object(
     code: Type.String(),
     why: Type.String(),
     since: Type.Optional(Type.String()),
+    restored: Type.Optional(
+      Type.Object(
+        { job: Type.String(), at: Type.String() },
+        { description: 'A restore put it there; held until approved' },
+      ),
+    ),
+    rejected: Type.Optional(Rejection),
+    writtenBy: Type.Optional(Type.String({ description: "The job that wrote the partner's present content" })),
     source: Type.Optional(Type.String({ description: 'Fingerprint on the authoritative side' })),
     target: Type.Optional(Type.String({ description: 'Fingerprint on the partner' })),
   },
@@ -90,6 +99,20 @@ const relationshipMembers = {
     }),
   }),
   pending: Type.Array(PendingJobView),
+  pauses: Type.Array(Pause, { description: 'Of the relationship and of the fleet' }),
+  window: Type.Object(
+    {
+      state: literals(['always', 'open', 'closed']),
+      reason: Type.Optional(Type.String()),
+      changesAt: Type.Optional(Type.String({ description: 'When it opens or closes next' })),
+    },
+    { description: 'Maintenance window' },
+  ),
+  policy: Type.Optional(
+    Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Array(Type.String())]), {
+      description: 'The policies as the configuration has them, defaults filled in; absent where it is not configured',
+    }),
+  ),
   differences: Type.Array(ScopeView, { description: 'Scopes that are not in sync; the first 50' }),
   checkedAt: Type.String(),
 }
@@ -146,6 +169,9 @@ export const ReplicationBody = Type.Object(
       Type.Record(Type.String({ pattern: '^.{1,253}$' }), Type.String({ pattern: '^[0-9a-f]{64}$' }), {
         description: 'Relationship → digest of the plan that was shown and approved',
       }),
+    ),
+    takeAuthority: Type.Optional(
+      Type.Boolean({ description: 'Makes `server` the authoritative side first, where it is not. Default false' }),
     ),
   },
   { title: 'ReplicationRequest', additionalProperties: false },
@@ -242,7 +268,11 @@ const replicationMembers = {
   scopeCount: Type.Integer(),
   progress: Type.Optional(Type.Object({ stage: Type.String(), done: Type.Integer(), total: Type.Integer() })),
   parent: Type.Optional(Type.String()),
-  planDigest: Type.Optional(Type.String()),
+  planDigest: Type.Optional(
+    Type.String({ description: 'Names the held part of the plan; `approve` releases exactly that' }),
+  ),
+  act: literals(ACTS),
+  of: Type.Optional(Type.String({ description: 'The job that was restored, approved or rejected' })),
   createdAt: Type.String(),
   noticedAt: Type.Optional(Type.String()),
   finishedAt: Type.Optional(Type.String()),

@@ -123,6 +123,9 @@ export const GATE_OPERATIONS = [
   'result',
   'agree',
   'fence',
+  'cover',
+  'leases',
+  'claim',
   'preimage',
 ] as const
 export type GateOperation = (typeof GATE_OPERATIONS)[number]
@@ -182,6 +185,16 @@ export function parseJobKey(key: string): { readonly slot: string; readonly job:
 
 export function authorityKey(relationship: string): string {
   return escapeName(relationship)
+}
+
+/** Bucket `control`: a pause of one relationship; absent: of the whole fleet. */
+export function pauseKey(relationship?: string): string {
+  return relationship === undefined ? 'pause.fleet' : `pause.relationship.${escapeName(relationship)}`
+}
+
+/** Bucket `control`: the contents that somebody rejected in a relationship. */
+export function rejectedKey(relationship: string): string {
+  return `rejected.${escapeName(relationship)}`
 }
 
 export function gateKey(server: string): string {

@@ -35,6 +35,10 @@ export type CommittedScope = {
 
 export type RunWait =
   | 'quiet-period'
+  | 'soak-delay'
+  | 'paused'
+  | 'outside-window'
+  | 'covering'
   | 'partner-not-normal'
   | 'source-not-steady'
   | 'unreachable'
