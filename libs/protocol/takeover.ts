@@ -139,7 +139,7 @@ function onGates(state: TakeoverState, gates: Readonly<Record<string, KnownAtGat
   }
   const partnerAnswers = other !== undefined && other.kind !== 'unreachable'
   if (!partnerAnswers && !request.force) {
-    const detail = other === undefined ? '' : `: ${other.message}`
+    const detail = other?.kind === 'unreachable' ? `: ${other.message}` : ''
     const message = `the gate of ${partner} cannot be asked${detail}. Edits made there that nobody has seen yet would count as edits on the wrong side. Move with --force if ${partner} will not come back soon`
     return refuse(state, 'partner-unreachable', message)
   }
