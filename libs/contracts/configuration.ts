@@ -2,8 +2,8 @@
 // with line numbers are in libs/service-host/configuration.ts.
 
 import { type Static, Type } from 'typebox'
-import type { DecisionPolicy, SafetyLimits } from '#plan/policy.ts'
-import type { MaintenanceWindows } from '#plan/windows.ts'
+import { DEFAULT_LIMITS, type DecisionPolicy, type SafetyLimits } from '#plan/policy.ts'
+import { ALWAYS, type MaintenanceWindows } from '#plan/windows.ts'
 
 const Duration = Type.String({
   pattern: '^\\d+(ms|s|m|h)$',
@@ -136,6 +136,20 @@ export type RelationshipPolicy = DecisionPolicy & {
    */
   readonly onAuthorityLoss: 'hold' | 'agree'
   readonly limits: SafetyLimits
+}
+
+/** What holds for a relationship that says nothing but its name, its servers and its authority. */
+export const DEFAULT_POLICY: Omit<RelationshipPolicy, 'name' | 'servers' | 'authority'> = {
+  mode: 'observe',
+  quietPeriodMs: 2_000,
+  soakDelayMs: 0,
+  windows: ALWAYS,
+  ignore: [],
+  onForeignEdit: 'hold',
+  onConflict: 'hold',
+  prune: 'ask',
+  onAuthorityLoss: 'hold',
+  limits: DEFAULT_LIMITS,
 }
 
 /** A configuration after validation. */

@@ -1,24 +1,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { DiscoveredRelationship } from '#dhcp/relationship.ts'
-import { DEFAULT_LIMITS } from '#plan/policy.ts'
-import type { RelationshipPolicy } from './configuration.ts'
+import { DEFAULT_POLICY, type RelationshipPolicy } from './configuration.ts'
 import { matchRelationships, partnerOf, shortName } from './relationships.ts'
 
 const SERVER = 'dhcp1.example.net'
 
 function policy(name: string, partner: string): RelationshipPolicy {
   return {
+    ...DEFAULT_POLICY,
     name,
     servers: [SERVER, partner],
     authority: SERVER,
     mode: 'automatic',
     quietPeriodMs: 0,
-    onForeignEdit: 'hold',
-    onConflict: 'hold',
-    prune: 'ask',
-    onAuthorityLoss: 'hold',
-    limits: DEFAULT_LIMITS,
   }
 }
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import type { RelationshipPolicy } from '#contracts/configuration.ts'
+import { DEFAULT_POLICY, type RelationshipPolicy } from '#contracts/configuration.ts'
 import type { GateAnswer, GateRequests, GateResponses, ManifestPage, ManifestRow } from '#contracts/gate.ts'
 import { matchRelationships } from '#contracts/relationships.ts'
 import { MAX_MESSAGE_BYTES } from '#contracts/streams.ts'
@@ -19,16 +19,12 @@ const relationship = 'dhcp1-dhcp2'
 const never = new AbortController().signal
 
 const policy: RelationshipPolicy = {
+  ...DEFAULT_POLICY,
   name: relationship,
   servers: ['dhcp1', 'dhcp2'],
   authority: 'dhcp1',
   mode: 'automatic',
   quietPeriodMs: 0,
-  onForeignEdit: 'hold',
-  onConflict: 'hold',
-  prune: 'ask',
-  onAuthorityLoss: 'hold',
-  limits: { maxDeleteRatio: 1, maxUpdateRatio: 1, minObjects: 10, maxScopesRatio: 1, maxScopeDeletes: 1 },
 }
 
 /** Gates over one server and one journal file; each `start` is a new process as far as they know. */

@@ -14,3 +14,5 @@ export type WindowState =
   | { readonly kind: 'open'; readonly closesAtMs?: number }
   /** `opensAtMs` absent: not within the time that is looked ahead. */
   | { readonly kind: 'closed'; readonly reason: string; readonly opensAtMs?: number }
+
+export const ALWAYS: MaintenanceWindows = { allow: [], freeze: [], timeZone: 'UTC' }

@@ -5,12 +5,12 @@ import { isNode, LineCounter, parseDocument, type Document as YamlDocument } fro
 import {
   type Configuration,
   type ConfigurationFile,
+  DEFAULT_POLICY,
   RelationshipConfig,
   type RelationshipPolicy,
   ServerConfig,
 } from '#contracts/configuration.ts'
 import { shortName } from '#contracts/relationships.ts'
-import { DEFAULT_LIMITS } from '#plan/policy.ts'
 import { checkSchema } from './check-schema.ts'
 import { suggestion } from './nearest.ts'
 
@@ -66,28 +66,37 @@ export function parseDuration(text: string): number {
   return Number(match[1]) * unitMs
 }
 
-const DEFAULT_QUIET_PERIOD_MS = 2_000
+function durationOf(text: string | undefined, fallbackMs: number): number {
+  return text === undefined ? fallbackMs : parseDuration(text)
+}
 
 function policyOf(config: RelationshipConfig): RelationshipPolicy {
+  const fallback = DEFAULT_POLICY
   const limits = config.limits ?? {}
   const [first, second] = config.servers as [string, string]
   return {
     name: config.name,
     servers: [first, second],
     authority: config.authority,
-    mode: config.mode ?? 'observe',
-    quietPeriodMs:
-      config['quiet-period'] === undefined ? DEFAULT_QUIET_PERIOD_MS : parseDuration(config['quiet-period']),
-    onForeignEdit: config['on-foreign-edit'] ?? 'hold',
-    onConflict: config['on-conflict'] ?? 'hold',
-    prune: config.prune ?? 'ask',
-    onAuthorityLoss: config['on-authority-loss'] ?? 'hold',
+    mode: config.mode ?? fallback.mode,
+    quietPeriodMs: durationOf(config['quiet-period'], fallback.quietPeriodMs),
+    soakDelayMs: durationOf(config['soak-delay'], fallback.soakDelayMs),
+    windows: {
+      allow: config['allow-windows'] ?? fallback.windows.allow,
+      freeze: config['freeze-windows'] ?? fallback.windows.freeze,
+      timeZone: config['time-zone'] ?? fallback.windows.timeZone,
+    },
+    ignore: config.ignore ?? fallback.ignore,
+    onForeignEdit: config['on-foreign-edit'] ?? fallback.onForeignEdit,
+    onConflict: config['on-conflict'] ?? fallback.onConflict,
+    prune: config.prune ?? fallback.prune,
+    onAuthorityLoss: config['on-authority-loss'] ?? fallback.onAuthorityLoss,
     limits: {
-      maxDeleteRatio: limits['delete-ratio'] ?? DEFAULT_LIMITS.maxDeleteRatio,
-      maxUpdateRatio: limits['update-ratio'] ?? DEFAULT_LIMITS.maxUpdateRatio,
-      minObjects: limits['min-objects'] ?? DEFAULT_LIMITS.minObjects,
-      maxScopesRatio: limits['scopes-ratio'] ?? DEFAULT_LIMITS.maxScopesRatio,
-      maxScopeDeletes: limits['max-scope-deletes'] ?? DEFAULT_LIMITS.maxScopeDeletes,
+      maxDeleteRatio: limits['delete-ratio'] ?? fallback.limits.maxDeleteRatio,
+      maxUpdateRatio: limits['update-ratio'] ?? fallback.limits.maxUpdateRatio,
+      minObjects: limits['min-objects'] ?? fallback.limits.minObjects,
+      maxScopesRatio: limits['scopes-ratio'] ?? fallback.limits.maxScopesRatio,
+      maxScopeDeletes: limits['max-scope-deletes'] ?? fallback.limits.maxScopeDeletes,
     },
   }
 }

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { RelationshipPolicy } from '#contracts/configuration.ts'
+import { DEFAULT_POLICY, type RelationshipPolicy } from '#contracts/configuration.ts'
 import type { ReplicationRequested } from '#contracts/messages.ts'
-import { DEFAULT_LIMITS } from '#plan/policy.ts'
 import { type Fleet, fanOut } from './fan-out.ts'
 
 function policy(
@@ -11,16 +10,12 @@ function policy(
   mode: RelationshipPolicy['mode'] = 'automatic',
 ): RelationshipPolicy {
   return {
+    ...DEFAULT_POLICY,
     name,
     servers,
     authority: servers[0],
     mode,
     quietPeriodMs: 0,
-    onForeignEdit: 'hold',
-    onConflict: 'hold',
-    prune: 'off',
-    onAuthorityLoss: 'hold',
-    limits: DEFAULT_LIMITS,
   }
 }
 

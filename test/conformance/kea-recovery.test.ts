@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import test, { type TestContext } from 'node:test'
-import type { RelationshipPolicy } from '#contracts/configuration.ts'
+import { DEFAULT_POLICY, type RelationshipPolicy } from '#contracts/configuration.ts'
 import type { GateAnswer, GateRequests, GateResponses } from '#contracts/gate.ts'
 import { matchRelationships } from '#contracts/relationships.ts'
 import { contentOf } from '#dhcp/fingerprint.ts'
@@ -20,16 +20,12 @@ import { aServingPair, losesFailedSet, neededDirectory } from '#harness/kea-serv
 
 const SCOPE = '10.0.0.0/24' as ScopeKey
 const policy: RelationshipPolicy = {
+  ...DEFAULT_POLICY,
   name: 'server1-server2',
   servers: ['server1', 'server2'],
   authority: 'server2',
   mode: 'automatic',
   quietPeriodMs: 0,
-  onForeignEdit: 'hold',
-  onConflict: 'hold',
-  prune: 'ask',
-  onAuthorityLoss: 'hold',
-  limits: { maxDeleteRatio: 1, maxUpdateRatio: 1, minObjects: 10, maxScopesRatio: 1, maxScopeDeletes: 1 },
 }
 
 /** A gate of the first server as a process of its own would have it. */

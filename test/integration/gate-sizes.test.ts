@@ -7,7 +7,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { after, before, type TestContext, test } from 'node:test'
 import { headers } from 'nats'
-import type { RelationshipPolicy } from '#contracts/configuration.ts'
+import { DEFAULT_POLICY, type RelationshipPolicy } from '#contracts/configuration.ts'
 import { FETCH_HEADER, LOST_HEADER, PART_HEADER } from '#contracts/gate-parts.ts'
 import { matchRelationships } from '#contracts/relationships.ts'
 import { MAX_MESSAGE_BYTES } from '#contracts/streams.ts'
@@ -30,16 +30,12 @@ const relationship = 'dhcp1-dhcp2'
 const options = { timeoutMs: 60_000 }
 const FENCE = { relationship, side: 'dhcp1', epoch: 1 }
 const policy: RelationshipPolicy = {
+  ...DEFAULT_POLICY,
   name: relationship,
   servers: ['dhcp1', SERVER],
   authority: 'dhcp1',
   mode: 'automatic',
   quietPeriodMs: 0,
-  onForeignEdit: 'hold',
-  onConflict: 'hold',
-  prune: 'ask',
-  onAuthorityLoss: 'hold',
-  limits: { maxDeleteRatio: 1, maxUpdateRatio: 1, minObjects: 10, maxScopesRatio: 1, maxScopeDeletes: 1 },
 }
 
 let nats: NatsServer
