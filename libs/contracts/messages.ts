@@ -223,6 +223,9 @@ export const ScopeOutcome = Type.Object({
   status: literals(REPLICATION_STATUSES),
   code: Type.String({ description: 'See the reference of reasons in services/replicator/README.md' }),
   message: Type.String(),
+  decision: Type.Optional(
+    Type.String({ description: 'Held rows of a plan: why it would be written; `planDigest` covers it' }),
+  ),
   persisted: Type.Optional(
     Type.Boolean({ description: 'False: it runs on the target but does not survive its restart' }),
   ),
@@ -265,7 +268,14 @@ export const Outcome = Type.Object(
     scopeCount: Type.Optional(
       Type.Integer({ description: 'All scopes of the job; `scopes` is cut where they are many' }),
     ),
-    planDigest: Type.Optional(Type.String({ description: 'Names the whole plan; approve exactly this one' })),
+    planDigest: Type.Optional(
+      Type.String({ description: 'Names the held rows of the plan; approve exactly this one' }),
+    ),
+    commit: Type.Optional(
+      Type.String({
+        description: "The commit in the target's journal, which jobs of one run share: has the pre-images",
+      }),
+    ),
     stages: Type.Optional(Type.Array(Stage)),
     cause: JobCause,
     parent: Type.Optional(Type.Object({ slot: Type.String(), job: Type.String() })),
