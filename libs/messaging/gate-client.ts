@@ -91,7 +91,12 @@ function parseAnswer(server: string, operation: string, text: string): unknown {
   return answer.ok
 }
 
-export function createGateClient(messaging: Messaging): GateClient {
+export type GateClientOptions = {
+  /** No answer is waited for longer, whatever a caller would. Milliseconds; default: as the caller says. */
+  readonly maxWaitMs?: number
+}
+
+export function createGateClient(messaging: Messaging, { maxWaitMs }: GateClientOptions = {}): GateClient {
   /**
    * One message and its answer. Ends with the answer, the timeout, the caller's signal or the loss of the
    * connection, whichever is first.
@@ -198,7 +203,8 @@ export function createGateClient(messaging: Messaging): GateClient {
   const client: GateClient = {
     async request(server, operation, body, options) {
       const bytes = Buffer.from(JSON.stringify(body))
-      const answer = parseAnswer(server, operation, await converse(server, operation, bytes, options))
+      const timeoutMs = Math.min(options.timeoutMs, maxWaitMs ?? options.timeoutMs)
+      const answer = parseAnswer(server, operation, await converse(server, operation, bytes, { ...options, timeoutMs }))
       // A stored result is that of the commit it belongs to.
       const schema = GATE_SCHEMAS[operation === 'result' ? 'commit' : operation].response
       const checked = validate(schema, answer)

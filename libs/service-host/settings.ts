@@ -90,6 +90,30 @@ export const SETTINGS = {
   ),
   TWINSCOPE_HTTP_HOST: text('Address on which the status service listens', '127.0.0.1'),
   TWINSCOPE_HTTP_PORT: integer('TCP port of the status service; 0 takes a free one', 8420, 0, 65_535),
+  TWINSCOPE_LOCK_TTL_MS: integer(
+    'Milliseconds after which the lock of a replicator that died is free',
+    30_000,
+    300,
+    600_000,
+  ),
+  TWINSCOPE_ACK_WAIT_MS: integer(
+    'Milliseconds after which NATS gives a message to another replicator, where the first died or hangs',
+    30_000,
+    500,
+    600_000,
+  ),
+  TWINSCOPE_GATE_TIMEOUT_MS: integer(
+    'Milliseconds that a replicator waits at most for any answer of a watcher; loading thousands of scopes takes long',
+    120_000,
+    500,
+    600_000,
+  ),
+  TWINSCOPE_REGISTRATION_MS: integer(
+    'Milliseconds after which a watcher that does not renew its registration counts as gone',
+    20_000,
+    500,
+    20_000,
+  ),
   TWINSCOPE_RECONCILE_SECONDS: integer('Seconds between two comparisons of each relationship', 60, 1, 86_400),
 } as const satisfies Record<string, Setting<unknown>>
 

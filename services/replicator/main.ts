@@ -40,14 +40,14 @@ const messaging = await connectMessaging({ url: settings.NATS_URL, name: `replic
 await provision(messaging, { replicas: settings.TWINSCOPE_NATS_REPLICAS })
 const redis = await connectRedis({ url: settings.REDIS_URL, logger })
 /** Cut off from NATS for longer, we give our locks up: whoever is not may work. Milliseconds. */
-const KEEP_LOCKS_MS = 10_000
+const keepLocksMs = settings.TWINSCOPE_LOCK_TTL_MS / 3
 let lostAt: number | undefined
 messaging.onStatus((connected) => {
   lostAt = connected ? undefined : performance.now()
 })
-const mayKeep = () => lostAt === undefined || performance.now() - lostAt < KEEP_LOCKS_MS
-const locks = createLocks({ redis, logger, mayKeep })
-const gateClient = createGateClient(messaging)
+const mayKeep = () => lostAt === undefined || performance.now() - lostAt < keepLocksMs
+const locks = createLocks({ redis, logger, ttlMs: settings.TWINSCOPE_LOCK_TTL_MS, mayKeep })
+const gateClient = createGateClient(messaging, { maxWaitMs: settings.TWINSCOPE_GATE_TIMEOUT_MS })
 
 const gatesBucket = await openBucket(messaging, BUCKETS.gates)
 const jobsBucket = await openBucket(messaging, BUCKETS.jobs)
@@ -101,9 +101,11 @@ async function onWakeup(received: Received): Promise<Disposition> {
   return { kind: 'ack' }
 }
 
+const ackWaitMs = settings.TWINSCOPE_ACK_WAIT_MS
+
 function guarded(handle: (received: Received) => Promise<Disposition>) {
   return async (received: Received): Promise<Disposition> => {
-    const keepAlive = setInterval(() => received.working(), 10_000)
+    const keepAlive = setInterval(() => received.working(), ackWaitMs / 3)
     try {
       return await handle(received)
     } catch (error) {
@@ -124,6 +126,7 @@ const consumers = [
     stream: STREAMS.changes.name,
     durable: 'replicator-changes',
     filter: ALL_SCOPE_CHANGES,
+    ackWaitMs,
     handle: guarded(intake.onChange),
     signal,
   }),
@@ -131,6 +134,7 @@ const consumers = [
     stream: STREAMS.requests.name,
     durable: 'replicator-requests',
     filter: ALL_REQUESTS,
+    ackWaitMs,
     maxAckPending: MAX_PENDING,
     handle: guarded(intake.onRequest),
     signal,
@@ -139,7 +143,7 @@ const consumers = [
     stream: STREAMS.wakeups.name,
     durable: 'replicator-wakeups',
     filter: ALL_WAKEUPS,
-    ackWaitMs: 30_000,
+    ackWaitMs,
     maxAckPending: MAX_PENDING,
     handle: guarded(onWakeup),
     signal,

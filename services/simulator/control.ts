@@ -92,7 +92,8 @@ function createControlApp(server: SimulatedServer, hints: boolean): FastifyInsta
       delete server.faults.loseNextWrite
       return leaveUnanswered(reply, lost)
     }
-    const result = server.write(String(request.headers[CLIENT_HEADER] ?? 'unknown'), request.body.writes)
+    const { writes, readToken } = request.body
+    const result = server.write(String(request.headers[CLIENT_HEADER] ?? 'unknown'), writes, readToken)
     const swallowed = server.faults.swallowNextAnswer
     if (swallowed) {
       delete server.faults.swallowNextAnswer

@@ -32,7 +32,8 @@ export type SimulatedServer = {
   faults: Faults
   probe(): ProbeAnswer
   configuration(): ConfigurationAnswer
-  write(who: string, writes: readonly ScopeWrite[]): ApplyAnswer
+  /** `readToken`: the configuration that the writer had read. */
+  write(who: string, writes: readonly ScopeWrite[], readToken?: string): ApplyAnswer
   persist(): PersistAnswer
   claim(installation: string): ClaimAnswer
   /**
@@ -65,7 +66,19 @@ export function createServer(description: ServerDescription, directory: string):
   let loads = 0
   writeFile(file, files[0] as string)
 
-  function load(next: Scopes, who: string, kind: 'write' | 'restart', keys: Iterable<ScopeKey>): void {
+  const token = () => `${instance}/${loads}`
+  log.note({
+    kind: 'start',
+    token: token(),
+    scopes: Object.fromEntries([...started].map(([key, scope]) => [key, contentOf(scope).fingerprint])),
+  })
+
+  function load(
+    next: Scopes,
+    kind: 'write' | 'restart',
+    keys: Iterable<ScopeKey>,
+    by: { readonly who: string; readonly readToken?: string },
+  ): void {
     const previous = running
     running = next
     loads++
@@ -73,7 +86,7 @@ export function createServer(description: ServerDescription, directory: string):
       const before = fingerprintIn(previous, scope)
       const after = fingerprintIn(next, scope)
       if (before === after) continue
-      log.append({ kind, who, scope, ...(before && { before }), ...(after && { after }) })
+      log.append({ kind, ...by, scope, ...(before && { before }), ...(after && { after }), token: token() })
     }
     for (const listener of listeners) listener(kind)
   }
@@ -90,13 +103,14 @@ export function createServer(description: ServerDescription, directory: string):
     }),
     configuration: () => ({
       instance,
+      token: token(),
       readAt: new Date().toISOString(),
       version: 'Simulated 1.0',
       scopes: [...running.values()],
       relationships,
       provides: [...provides],
     }),
-    write(who, writes) {
+    write(who, writes, readToken) {
       const refused = refusalOf(server.faults, writes)
       if (refused) {
         delete server.faults.refuseNextWrite
@@ -112,7 +126,9 @@ export function createServer(description: ServerDescription, directory: string):
       const first = scopes[0]
       if (first) return { kind: 'rejected', message: first.message, scopes }
       const changed = keys.some((key) => fingerprintIn(running, key) !== fingerprintIn(next, key))
-      if (changed) load(next, who, 'write', keys)
+      const by = { who, ...(readToken === undefined ? {} : { readToken }) }
+      if (changed) load(next, 'write', keys, by)
+      else log.note({ kind: 'unchanged', ...by, token: token() })
       return { kind: 'applied', changed }
     },
     persist() {
@@ -136,7 +152,7 @@ export function createServer(description: ServerDescription, directory: string):
       const next = scopesOfText(text as string)
       writeFile(file, text as string)
       instance = newInstance()
-      load(next, 'restart', 'restart', new Set([...running.keys(), ...next.keys()]))
+      load(next, 'restart', new Set([...running.keys(), ...next.keys()]), { who: 'restart' })
     },
     setFailoverState(relationship, state, nativeState = state) {
       if (!relationships.some((known) => known.name === relationship)) {

@@ -36,6 +36,7 @@ const {
   TWINSCOPE_HEALTH_PORT,
   TWINSCOPE_PROBE_MS,
   TWINSCOPE_FULL_READ_SECONDS,
+  TWINSCOPE_REGISTRATION_MS,
 } = SETTINGS
 
 async function main(): Promise<void> {
@@ -49,6 +50,7 @@ async function main(): Promise<void> {
     TWINSCOPE_HEALTH_PORT,
     TWINSCOPE_PROBE_MS,
     TWINSCOPE_FULL_READ_SECONDS,
+    TWINSCOPE_REGISTRATION_MS,
   })
   const logger = createLogger({ service: 'watcher', level: settings.TWINSCOPE_LOG_LEVEL })
   const configuration = loadConfiguration(settings.TWINSCOPE_CONFIG)
@@ -117,6 +119,7 @@ async function main(): Promise<void> {
         gates,
         logger: logger.child({ server: config.name }),
         probeEveryMs: settings.TWINSCOPE_PROBE_MS,
+        registrationMs: settings.TWINSCOPE_REGISTRATION_MS,
         fullReadEveryMs: settings.TWINSCOPE_FULL_READ_SECONDS * 1_000,
         onTaken: ({ host, pid }) =>
           fail(new Error(`the watcher with process id ${pid} on ${host} has taken ${config.name} over`)),

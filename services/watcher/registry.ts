@@ -16,12 +16,6 @@ import {
   REGISTRATION_EXPIRES_MS,
 } from './single-instance.ts'
 
-/** Milliseconds between two renewals. */
-const RENEW_EVERY_MS = 5_000
-
-/** Milliseconds without a renewal after which a watcher does not trust its own registration any more. */
-const TRUSTED_FOR_MS = REGISTRATION_EXPIRES_MS - RENEW_EVERY_MS
-
 export type RegistryOptions = {
   readonly bucket: Pick<Bucket, 'get' | 'create' | 'update' | 'delete'>
   readonly server: string
@@ -36,9 +30,11 @@ export type RegistryOptions = {
   readonly onTaken: (other: RegisteredGate) => void
   readonly logger: Logger
   readonly signal: AbortSignal
-  /** Milliseconds. Default 5000. */
+  /** Milliseconds without a renewal after which another watcher may take it for expired. Default 20000. */
+  readonly expiresMs?: number
+  /** Milliseconds between two renewals. Default a quarter of `expiresMs`. */
   readonly renewEveryMs?: number
-  /** Milliseconds. Default 15000: 5 s before another watcher may take it for expired. */
+  /** Milliseconds without a renewal after which it is not trusted any more. Default three quarters of `expiresMs`. */
   readonly trustedForMs?: number
 }
 
@@ -58,7 +54,8 @@ export type Registry = {
 
 export function keepRegistered(options: RegistryOptions): Registry {
   const { bucket, server, own, signal, logger } = options
-  const { renewEveryMs = RENEW_EVERY_MS, trustedForMs = TRUSTED_FOR_MS } = options
+  const { expiresMs = REGISTRATION_EXPIRES_MS } = options
+  const { renewEveryMs = expiresMs / 4, trustedForMs = (expiresMs * 3) / 4 } = options
   const key = gateKey(server)
   const registered = Promise.withResolvers<void>()
   // A watcher that ends before it looks has nothing to be told.
@@ -90,7 +87,11 @@ export function keepRegistered(options: RegistryOptions): Registry {
     const found = await bucket.get(key)
     const other = found && parseRegistered(found.value)
     // What was written since we looked is a living watcher's; only while NATS is away does time pass in between.
-    if (other !== undefined && other.holder !== own.holder && (renewedAt !== undefined || !isGone(other, own))) {
+    if (
+      other !== undefined &&
+      other.holder !== own.holder &&
+      (renewedAt !== undefined || !isGone(other, own, expiresMs))
+    ) {
       isTaken = true
       if (renewedAt !== undefined) options.onTaken(other)
       else registered.reject(new AlreadyGuardedError(server, other, `its registration (${key})`))

@@ -17,7 +17,7 @@ import { type Observer, observeServer } from './observe.ts'
 import { type ChangePublisher, publishChanges } from './publish-changes.ts'
 import { keepRegistered, registeredRelationships } from './registry.ts'
 import { serveGate } from './serve-gate.ts'
-import { awaitRegistration, type Holder, type ServerLock } from './single-instance.ts'
+import { awaitRegistration, type Holder, REGISTRATION_EXPIRES_MS, type ServerLock } from './single-instance.ts'
 
 /** Milliseconds between two tries to make what runs survive a restart of the server. */
 const RETRY_PERSIST_MS = 60_000
@@ -36,6 +36,8 @@ export type WatchOptions = {
   readonly logger: Logger
   readonly probeEveryMs: number
   readonly fullReadEveryMs: number
+  /** Milliseconds after which a registration that is not renewed has run out. Default 20000. */
+  readonly registrationMs?: number
   /** Another watcher took the server over: this one must end. */
   readonly onTaken: (other: RegisteredGate) => void
   readonly signal: AbortSignal
@@ -57,10 +59,12 @@ export function watchServer(options: WatchOptions): WatchedServer {
 async function run(options: WatchOptions, onReady: () => void): Promise<void> {
   const { config, configuration, messaging, logger, installation, own, signal } = options
   const server = config.name
+  const expiresMs = options.registrationMs ?? REGISTRATION_EXPIRES_MS
   const replaces = await awaitRegistration({
     bucket: options.gates,
     server,
     own,
+    expiresMs,
     onWait: ({ host, pid }) =>
       logger.info({ host, pid }, 'waiting until the registration of an earlier watcher has run out'),
     signal,
@@ -94,6 +98,7 @@ async function run(options: WatchOptions, onReady: () => void): Promise<void> {
     server,
     own,
     replaces,
+    expiresMs,
     describe() {
       const observation = gate.latest()
       const problem = observer === undefined ? 'not read yet' : observer.problem()

@@ -96,9 +96,11 @@ export function openSimulated(options: SimulatedOptions): DhcpDriver {
     async claim(installation) {
       return (await call('POST', CONTROL_PATHS.claim, { installation })) as unknown as ClaimAnswer
     },
-    async apply(_from, writes) {
-      // The server merges scope by scope, as Windows does, so nothing of `from` has to be sent back.
-      const body = { writes: writes as unknown as Json }
+    async apply(from, writes) {
+      // The server merges scope by scope, as Windows does, so nothing of `from` has to be sent back. It is named for
+      // the server's log, from which one can then tell what was changed between a read and the write that followed.
+      const { token } = from.native as unknown as ConfigurationAnswer
+      const body = { writes: writes as unknown as Json, ...(token === undefined ? {} : { readToken: token }) }
       return (await call('POST', CONTROL_PATHS.apply, body)) as unknown as ApplyResult
     },
     async persist() {

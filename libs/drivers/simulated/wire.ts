@@ -23,6 +23,8 @@ export type ProbeAnswer = Probe
 
 export type ConfigurationAnswer = {
   readonly instance: string
+  /** Names exactly this configuration. */
+  readonly token: string
   readonly readAt: string
   readonly version: string
   readonly scopes: readonly Scope[]
@@ -30,7 +32,11 @@ export type ConfigurationAnswer = {
   readonly provides: readonly string[]
 }
 
-export type ApplyRequest = { readonly writes: readonly { readonly scope: ScopeKey; readonly wanted?: Scope }[] }
+/** `readToken`: the configuration that was read before; the server only writes it down. */
+export type ApplyRequest = {
+  readonly readToken?: string
+  readonly writes: readonly { readonly scope: ScopeKey; readonly wanted?: Scope }[]
+}
 export type ApplyAnswer = Exclude<ApplyResult, { kind: 'held' }>
 export type PersistAnswer = PersistResult
 export type ClaimRequest = { readonly installation: string }
