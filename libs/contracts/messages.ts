@@ -1,17 +1,17 @@
-// Events, jobs and outcomes. Each schema is written once and gives the type, the
+// Events and outcomes; jobs are in job.ts. Each schema is written once and gives the type, the
 // validation and the published documents. Events are in the past tense, jobs imperative.
 
 import { type Static, type TSchema, Type } from 'typebox'
 
-const Name = Type.String({ minLength: 1, maxLength: 253 })
-const Timestamp = Type.String({ description: 'RFC 3339, UTC', pattern: '^\\d{4}-\\d{2}-\\d{2}T[\\d:.]+Z$' })
-const ScopeKeyText = Type.String({
+export const Name = Type.String({ minLength: 1, maxLength: 253 })
+export const Timestamp = Type.String({ description: 'RFC 3339, UTC', pattern: '^\\d{4}-\\d{2}-\\d{2}T[\\d:.]+Z$' })
+export const ScopeKeyText = Type.String({
   description: 'Network address and prefix length, `10.0.10.0/24`',
   pattern: '^\\d{1,3}(\\.\\d{1,3}){3}/\\d{1,2}$',
 })
 const FingerprintText = Type.String({ pattern: '^v\\d+:[0-9a-f]{64}$' })
 
-function literals<const T extends readonly string[]>(values: T, description?: string) {
+export function literals<const T extends readonly string[]>(values: T, description?: string) {
   return Type.Unsafe<T[number]>(Type.String({ enum: [...values], ...(description ? { description } : {}) }))
 }
 
@@ -129,79 +129,6 @@ export const JobCause = Type.Object({
   approves: Type.Optional(Type.String({ description: 'The held job whose plan was approved' })),
 })
 export type JobCause = Static<typeof JobCause>
-
-/** What keeps a job waiting; it goes on by itself. */
-export const PENDING_REASONS = [
-  'quiet-period',
-  'soak-delay',
-  'paused',
-  'outside-window',
-  'covering',
-  'partner-not-normal',
-  'source-not-steady',
-  'unreachable',
-  'uncertain',
-  'lock-held',
-  'children',
-] as const
-
-/**
- * The intent that a change or request becomes, kept in the bucket `jobs` until its final outcome is published.
- * A server job fans out into relationship jobs (`children`); a relationship job into its scopes (rows of its outcome).
- */
-export const Job = Type.Object(
-  {
-    job: Type.String(),
-    kind: literals(['ReplicateServer', 'ReplicateRelationship', 'ReplicateScope', 'MoveAuthority']),
-    act: Type.Optional(RequestedAct),
-    takeAuthority: Type.Optional(Type.Boolean()),
-    automatic: Type.Boolean({
-      description: 'True for the one automatic job of a relationship, which later changes join',
-    }),
-    slot: Type.String({ description: 'Relationship, or `_` and the server for a server job' }),
-    relationship: Type.Optional(Name),
-    source: Name,
-    scopes: Type.Optional(Type.Array(ScopeKeyText, { description: 'Absent: every scope of the relationship' })),
-    approvedPlan: Type.Optional(Type.String()),
-    parent: Type.Optional(Type.Object({ slot: Type.String(), job: Type.String() })),
-    children: Type.Optional(Type.Array(Type.Object({ slot: Type.String(), job: Type.String() }))),
-    refusedRelationships: Type.Optional(
-      Type.Array(Type.Object({ relationship: Name, code: Type.String(), message: Type.String() })),
-    ),
-    unresolved: Type.Optional(ReplicationRequested),
-    cause: JobCause,
-    createdAt: Timestamp,
-    noticedAt: Type.Optional(Type.String({ description: 'When the first change that it carries was seen' })),
-    dueAt: Type.Optional(Timestamp),
-    pendingReason: Type.Optional(literals(PENDING_REASONS)),
-    pendingDetail: Type.Optional(Type.String()),
-    runningSince: Type.Optional(
-      Type.String({ description: 'Set while a run works on it; a change that comes later starts a new automatic job' }),
-    ),
-    commit: Type.Optional(
-      Type.Object(
-        {
-          id: Type.String(),
-          scopes: Type.Array(
-            Type.Object({
-              scope: Type.String(),
-              code: Type.String(),
-              counts: ChangeCounts,
-              plan: Type.Array(Type.String()),
-              before: Type.Optional(Type.String()),
-              after: Type.Optional(Type.String()),
-            }),
-          ),
-        },
-        { description: 'The commit that was about to be sent; an interrupted run asks the gate what became of it' },
-      ),
-    ),
-    attempts: Type.Integer({ minimum: 0, description: 'Tries that ended in a crash or an unexpected failure' }),
-    waits: Type.Integer({ minimum: 0, description: 'Times it was put back to wait; drives the backoff' }),
-  },
-  { title: 'Job' },
-)
-export type Job = Static<typeof Job>
 
 // --- outcomes
 

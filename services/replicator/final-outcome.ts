@@ -1,7 +1,8 @@
 // The one final outcome of each job of a run, made of what the run found and did. Pure.
 
 import type { RelationshipPolicy } from '#contracts/configuration.ts'
-import type { Job, Outcome, ScopeOutcome } from '#contracts/messages.ts'
+import type { Job } from '#contracts/job.ts'
+import type { Outcome, ScopeOutcome } from '#contracts/messages.ts'
 import { effectiveJobs, isAskedFor } from '#protocol/job.ts'
 import { committedRow, comparedRow, equalRow, heldRow, outcomeOf, shownRow, summary } from './report.ts'
 import type { RunReport } from './run.ts'

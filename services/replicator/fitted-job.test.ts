@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Job } from '#contracts/messages.ts'
+import type { Job } from '#contracts/job.ts'
 import { MAX_PART_BYTES } from '#contracts/streams.ts'
 import { fittedJob } from './fitted-job.ts'
 

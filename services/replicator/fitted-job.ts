@@ -1,6 +1,6 @@
 // A job as it is stored: its entry in the bucket has to fit one message.
 
-import type { Job } from '#contracts/messages.ts'
+import type { Job } from '#contracts/job.ts'
 import { MAX_PART_BYTES } from '#contracts/streams.ts'
 
 /**

@@ -1,6 +1,7 @@
 // The waiting jobs, in the bucket `jobs`, and their one final outcome in the ledger.
 
-import type { Job, Outcome } from '#contracts/messages.ts'
+import type { Job } from '#contracts/job.ts'
+import type { Outcome } from '#contracts/messages.ts'
 import { STREAMS } from '#contracts/streams.ts'
 import { jobKey, jobKeysOf, outcomeSubject } from '#contracts/subjects.ts'
 import type { Bucket } from '#messaging/buckets.ts'

@@ -2,7 +2,7 @@
 // Every replicator keeps both; equal message ids make the first one count.
 
 import type { RelationshipPolicy } from '#contracts/configuration.ts'
-import type { Job } from '#contracts/messages.ts'
+import type { Job } from '#contracts/job.ts'
 import { parseJobKey } from '#contracts/subjects.ts'
 import type { Bucket } from '#messaging/buckets.ts'
 import type { Messaging } from '#messaging/connection.ts'

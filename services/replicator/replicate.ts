@@ -2,8 +2,9 @@
 // README.md walks one change through all of this.
 
 import type { RelationshipPolicy } from '#contracts/configuration.ts'
+import type { Job } from '#contracts/job.ts'
 import { newJobId } from '#contracts/job-id.ts'
-import type { Job, Outcome } from '#contracts/messages.ts'
+import type { Outcome } from '#contracts/messages.ts'
 import type { Lock, Locks } from '#locks/lock.ts'
 import type { Bucket } from '#messaging/buckets.ts'
 import type { GateClient } from '#messaging/gate-client.ts'

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Job, ScopeOutcome } from '#contracts/messages.ts'
+import type { Job } from '#contracts/job.ts'
+import type { ScopeOutcome } from '#contracts/messages.ts'
 import { MAX_PART_BYTES } from '#contracts/streams.ts'
 import { committedRow, fitted, outcomeOf, summary, worstStatus } from './report.ts'
 

@@ -1,6 +1,7 @@
 // Outcomes: what the ledger says of a job, per scope and as a whole.
 
-import type { Job, Outcome, ReplicationStatus, ScopeOutcome } from '#contracts/messages.ts'
+import type { Job } from '#contracts/job.ts'
+import type { Outcome, ReplicationStatus, ScopeOutcome } from '#contracts/messages.ts'
 import { MAX_PART_BYTES } from '#contracts/streams.ts'
 import type { ComparedScope } from '#plan/compare.ts'
 import { explain, type Plan, type PlannedScope } from '#plan/plan.ts'

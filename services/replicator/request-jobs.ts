@@ -1,7 +1,8 @@
 // The jobs that a request becomes: one in its relationship, or a parent with a child per relationship. A request
 // whose scopes cannot be told apart now, because a server is silent, waits as a job of its own until they can.
 
-import type { Job, ReplicationRequested } from '#contracts/messages.ts'
+import type { Job } from '#contracts/job.ts'
+import type { ReplicationRequested } from '#contracts/messages.ts'
 import { serverSlot } from '#contracts/subjects.ts'
 import type { Messaging } from '#messaging/connection.ts'
 import { publishWakeup } from '#messaging/publish.ts'

@@ -1,6 +1,7 @@
 // A job with children (a server's relationships, or scopes of several relationships) ends with its last child.
 
-import type { Job, Outcome, ScopeOutcome } from '#contracts/messages.ts'
+import type { Job } from '#contracts/job.ts'
+import type { Outcome, ScopeOutcome } from '#contracts/messages.ts'
 import type { Jobs, StoredJob } from './jobs.ts'
 import { outcomeOf, worstStatus } from './report.ts'
 import type { RequestJobs } from './request-jobs.ts'

@@ -1,9 +1,12 @@
-// What is known of servers, authority and waiting jobs: the buckets, followed into memory.
+// What is known of servers, authority, waiting jobs, pauses and rejections: the buckets, followed into memory.
 
 import type { TSchema } from 'typebox'
-import { Authority, Job } from '#contracts/messages.ts'
+import { Pause, Rejections } from '#contracts/control.ts'
+import { Job } from '#contracts/job.ts'
+import { Authority } from '#contracts/messages.ts'
 import { RegisteredGate } from '#contracts/registry.ts'
 import { BUCKETS, type BucketDefinition } from '#contracts/streams.ts'
+import { ALL_PAUSES, ALL_REJECTIONS } from '#contracts/subjects.ts'
 import { openBucket } from '#messaging/buckets.ts'
 import type { Messaging } from '#messaging/connection.ts'
 import { decode } from '#messaging/received.ts'
@@ -13,11 +16,22 @@ export type Registry = {
   readonly gates: ReadonlyMap<string, RegisteredGate>
   readonly authorities: ReadonlyMap<string, Authority>
   readonly jobs: ReadonlyMap<string, Job>
+  /** By `pauseKey`; one that has ended by itself may still be there. */
+  readonly pauses: ReadonlyMap<string, Pause>
+  /** By `rejectedKey`. */
+  readonly rejections: ReadonlyMap<string, Rejections>
   /** Every bucket was read once. */
   readonly loaded: boolean
 }
 
-const FOLLOWED = { gates: BUCKETS.gates, authority: BUCKETS.authority, jobs: BUCKETS.jobs } as const
+type Followed = { readonly bucket: BucketDefinition; readonly filter?: string }
+const FOLLOWED = {
+  gates: { bucket: BUCKETS.gates },
+  authority: { bucket: BUCKETS.authority },
+  jobs: { bucket: BUCKETS.jobs },
+  pauses: { bucket: BUCKETS.control, filter: ALL_PAUSES },
+  rejections: { bucket: BUCKETS.control, filter: ALL_REJECTIONS },
+} as const satisfies Record<string, Followed>
 
 /** Milliseconds after which a gate that was not renewed is taken for gone. */
 export const GATE_GONE_MS = 20_000
@@ -37,21 +51,24 @@ export function createRegistry(options: { readonly logger: Logger; readonly onCh
   const gates = new Map<string, RegisteredGate>()
   const authorities = new Map<string, Authority>()
   const jobs = new Map<string, Job>()
-  const waiting = new Set<string>(Object.values(FOLLOWED).map(({ name }) => name))
+  const pauses = new Map<string, Pause>()
+  const rejections = new Map<string, Rejections>()
+  const waiting = new Set<Followed>(Object.values(FOLLOWED))
 
   async function followBucket<T>(
     { messaging, signal }: { readonly messaging: Messaging; readonly signal: AbortSignal },
-    definition: BucketDefinition,
+    followed: Followed,
     schema: TSchema,
     entries: Map<string, T>,
-    nameOf: (value: T) => string,
+    nameOf: (value: T, key: string) => string,
     saysNothingNew: (before: T, after: T) => boolean = () => false,
   ): Promise<void> {
     const names = new Map<string, string>()
+    const definition = followed.bucket
     const bucket = await openBucket(messaging, definition)
     bucket
       .watch(
-        undefined,
+        followed.filter,
         (event) => {
           if (event.deleted === true) {
             const name = names.get(event.key)
@@ -69,14 +86,15 @@ export function createRegistry(options: { readonly logger: Logger; readonly onCh
             return
           }
           const value = decoded.ok as T
-          const before = entries.get(nameOf(value))
-          names.set(event.key, nameOf(value))
-          entries.set(nameOf(value), value)
+          const name = nameOf(value, event.key)
+          const before = entries.get(name)
+          names.set(event.key, name)
+          entries.set(name, value)
           if (before === undefined || !saysNothingNew(before, value)) options.onChange()
         },
         signal,
         () => {
-          if (waiting.delete(definition.name)) options.onChange()
+          if (waiting.delete(followed)) options.onChange()
         },
       )
       .catch((error) => {
@@ -89,6 +107,8 @@ export function createRegistry(options: { readonly logger: Logger; readonly onCh
     gates,
     authorities,
     jobs,
+    pauses,
+    rejections,
     get loaded() {
       return waiting.size === 0
     },
@@ -99,6 +119,8 @@ export function createRegistry(options: { readonly logger: Logger; readonly onCh
       await followBucket(at, FOLLOWED.gates, RegisteredGate, gates, ({ server }) => server, isRenewal)
       await followBucket(at, FOLLOWED.authority, Authority, authorities, ({ relationship }) => relationship)
       await followBucket(at, FOLLOWED.jobs, Job, jobs, ({ job }) => job)
+      await followBucket(at, FOLLOWED.pauses, Pause, pauses, (_, key) => key)
+      await followBucket(at, FOLLOWED.rejections, Rejections, rejections, (_, key) => key)
     },
   }
 }

@@ -3,7 +3,7 @@
 
 import type { Configuration, RelationshipPolicy } from '#contracts/configuration.ts'
 import type { ManifestPage } from '#contracts/gate.ts'
-import type { Job } from '#contracts/messages.ts'
+import type { Job } from '#contracts/job.ts'
 import type { RegisteredGate, RegisteredRelationship } from '#contracts/registry.ts'
 import { scopeIdsOf } from '#contracts/scope-ids.ts'
 import type { PartnerView, PendingJobView, Relationship, RelationshipDetail, ScopeView } from '#contracts/status-api.ts'

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { PENDING_REASONS } from '#contracts/messages.ts'
+import { PENDING_REASONS } from '#contracts/job.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 
