@@ -2,6 +2,7 @@
 
 import { type Static, Type } from 'typebox'
 import { Pause, Rejection } from './control.ts'
+import { AUTHORITY_PROBLEMS, PlannedScopeView, RelationshipPlan } from './status-api.ts'
 
 function literals<const T extends readonly string[]>(values: T, description?: string) {
   return Type.Unsafe<T[number]>(Type.String({ enum: [...values], ...(description ? { description } : {}) }))
@@ -48,17 +49,40 @@ export const RejectBody = Type.Object(
 )
 export type RejectBody = Static<typeof RejectBody>
 
-/** Without `approvedPlans` it is shown what would be written (`POST …/restore/plan`). */
+/** What would be written is shown by `POST …/restore/plan`; `approvedPlan` is its digest. */
 export const RestoreBody = Type.Object(
   {
     ...who,
     scopes: Type.Optional(ScopeTexts),
     both: Type.Optional(Type.Boolean({ description: 'Also put the content on the authoritative side. Default false' })),
-    approvedPlan: Type.Optional(Digest),
+    approvedPlan: Type.Optional(
+      Type.String({ pattern: '^[0-9a-f]{64}$', description: 'The `digest` of the plan that was shown' }),
+    ),
   },
   { title: 'RestoreRequest', additionalProperties: false },
 )
 export type RestoreBody = Static<typeof RestoreBody>
+
+/** What a restore would write, one plan per server that it writes to. */
+export const RestorePlan = Type.Object(
+  {
+    job: Type.String({ description: 'The replication that would be undone' }),
+    server: Type.String({ description: 'Where it wrote, and where the content from before is kept' }),
+    relationship: Type.String(),
+    both: Type.Boolean(),
+    digest: Type.Optional(
+      Type.String({ description: 'Names all of `plans`; approve exactly this one. Absent: nothing would be written' }),
+    ),
+    plans: Type.Array(RelationshipPlan, {
+      description: '`source`: where the content is kept; `target`: the server that is written',
+    }),
+    missing: Type.Array(Type.Object({ scope: Type.String(), scopeId: Type.String(), message: Type.String() }), {
+      description: 'Scopes that cannot be restored, and why',
+    }),
+  },
+  { title: 'RestorePlan' },
+)
+export type RestorePlan = Static<typeof RestorePlan>
 
 export const PauseBody = Type.Object(
   {
@@ -96,7 +120,7 @@ export const AuthorityView = Type.Object(
     ),
     problem: Type.Optional(
       Type.Object(
-        { code: literals(['lost', 'interrupted', 'unseeded']), message: Type.String() },
+        { code: literals(AUTHORITY_PROBLEMS), message: Type.String() },
         { description: 'Why nothing is written until somebody moves or confirms it' },
       ),
     ),
@@ -134,12 +158,11 @@ export const ConflictView = Type.Object(
         counts: Type.Object({ added: Type.Integer(), updated: Type.Integer(), deleted: Type.Integer() }),
         since: Type.Optional(Type.String()),
         by: Type.Optional(Type.String({ description: 'Who changed it, where that is known' })),
-        /** What approving this side would write onto the other. */
-        digest: Type.Optional(Digest),
+        digest: Type.Optional(Type.String({ description: 'Names that plan; absent where this side cannot be picked' })),
         plan: Type.Array(Type.String(), {
           description: 'What would be written onto the other side if this one is picked',
         }),
-        obstacles: Type.Array(Type.Object({ code: Type.String(), message: Type.String(), approvable: Type.Boolean() })),
+        obstacles: PlannedScopeView.properties.obstacles,
       }),
     ),
     base: literals(['known', 'absent', 'unknown'], 'The content that both last agreed on'),
@@ -150,10 +173,34 @@ export const ConflictView = Type.Object(
 )
 export type ConflictView = Static<typeof ConflictView>
 export const ConflictList = Type.Object(
-  { relationship: Type.String(), items: Type.Array(ConflictView) },
+  {
+    relationship: Type.String(),
+    items: Type.Array(ConflictView),
+    sides: Type.Array(
+      Type.Object({
+        server: Type.String(),
+        role: literals(['authoritative', 'partner']),
+        scopes: Type.Array(Type.String(), { description: 'Those of `items` for which it can be picked' }),
+        digest: Type.Optional(Digest),
+      }),
+      { description: 'Picking one side for everything that is listed, in one decision' },
+    ),
+  },
   { title: 'ConflictList' },
 )
 export type ConflictList = Static<typeof ConflictList>
+
+/** Picks a side for exactly these scopes, as the list of conflicts showed it. Answer: `Accepted`. */
+export const PickBody = Type.Object(
+  {
+    ...who,
+    side: Type.String({ description: 'Whose content is kept. The partner: one write onto the authoritative side' }),
+    scopes: ScopeTexts,
+    planDigest: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'The `digest` of that side for these scopes' }),
+  },
+  { title: 'Pick', additionalProperties: false },
+)
+export type PickBody = Static<typeof PickBody>
 
 export const ClaimBody = Type.Object({ ...who }, { title: 'ClaimRequest', additionalProperties: false })
 export type ClaimBody = Static<typeof ClaimBody>

@@ -13,6 +13,12 @@ export const SYNC_STATES = ['in-sync', 'out-of-sync', 'conflict', 'unknown'] as 
 export const RUN_STATUSES = [...REPLICATION_STATUSES, 'pending', 'running'] as const
 export type RunStatus = (typeof RUN_STATUSES)[number]
 
+/**
+ * `lost`: NATS has no record of it and the gates know it. `interrupted`: a gate knows a higher epoch than the record.
+ * `unseeded`: nobody knows one yet.
+ */
+export const AUTHORITY_PROBLEMS = ['lost', 'interrupted', 'unseeded'] as const
+
 // --- relationships
 
 export const PartnerView = Type.Object(
@@ -87,6 +93,12 @@ const relationshipMembers = {
       epoch: Type.Optional(Type.Integer()),
       from: literals(['record', 'gates', 'configuration'], 'Where it is known from'),
     }),
+  ),
+  authorityProblem: Type.Optional(
+    Type.Object(
+      { code: literals(AUTHORITY_PROBLEMS), message: Type.String() },
+      { description: 'Why nothing is written until somebody moves or confirms the authority' },
+    ),
   ),
   partners: Type.Array(PartnerView),
   counts: Type.Object({

@@ -187,6 +187,9 @@ export function authorityKey(relationship: string): string {
   return escapeName(relationship)
 }
 
+export const ALL_PAUSES = 'pause.>'
+export const ALL_REJECTIONS = 'rejected.*'
+
 /** Bucket `control`: a pause of one relationship; absent: of the whole fleet. */
 export function pauseKey(relationship?: string): string {
   return relationship === undefined ? 'pause.fleet' : `pause.relationship.${escapeName(relationship)}`
