@@ -1,12 +1,13 @@
 // A commit that was begun and not ended, because the process died or the server did not answer.
 // The server is read, and per scope the first that fits decides:
 //
-//   live == wanted                                 it was written: persist it, base := wanted
+//   live == wanted                                 it was written: persist it, base := wanted (a restore: mark it)
 //   live == pre-image                              it was not written
 //   every object is of the pre-image or wanted     half a write: the pre-image is put back
 //   anything else                                  touched by somebody else: left alone, held as dirty
 
-import { basesOf, journalEnd, readLive, refused, release, resultOf, unexpected, without } from './gate-commit.ts'
+import { journalEnd, withMarksOf } from './gate-end.ts'
+import { readLive, refused, release, resultOf, unexpected, without } from './gate-steps.ts'
 import type {
   GateInput,
   GateState,
@@ -105,12 +106,7 @@ function readBackRecovered(state: GateState, work: Work, live: LiveScopes): Gate
 }
 
 function endRecovery(state: GateState, work: Work): GateStep {
-  const effects = [journalEnd(work, basesOf(work.settled))]
-  return { state: { ...state, running: { phase: 'recoverEnd', work } }, effects }
-}
-
-function recovered(state: GateState): GateStep {
-  return release(without(state, 'open'), [])
+  return { state: { ...state, running: { phase: 'recoverEnd', work } }, effects: [journalEnd(work)] }
 }
 
 /** What came back for a recovery that holds the mutex. */
@@ -133,13 +129,18 @@ export function advanceRecovery(state: GateState, running: RecoveryRunning, inpu
     return { state: { ...state, running: { phase: 'recoverReadBack', work: kept } }, effects }
   }
   if (running.phase === 'recoverReadBack' && input.kind === 'read') return readBackRecovered(state, work, input.live)
-  if (running.phase === 'recoverEnd' && input.kind === 'ended') return recovered(state)
+  if (running.phase === 'recoverEnd' && input.kind === 'ended')
+    return release(without(withMarksOf(state, work), 'open'), [])
   return unexpected(running.phase, input)
 }
 
 /** The server could not be read: everybody who waits is told, rather than asked to wait for it one by one. */
 function stayUncertain(state: GateState, message: string): GateStep {
   const text = `A write to ${state.server} was interrupted, and what it has now is not known yet: ${message}`
-  const effects = state.queue.map((queued) => refused(queued, 'uncertain', text))
-  return release({ ...state, queue: [] }, effects)
+  // A foreign mark may be the very reason, and whoever claims the server does away with it.
+  const claims = state.queue.filter(({ request }) => request.op === 'claim')
+  const effects = state.queue
+    .filter(({ request }) => request.op !== 'claim')
+    .map((queued) => refused(queued, 'uncertain', text))
+  return release({ ...state, queue: claims }, effects)
 }

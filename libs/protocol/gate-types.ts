@@ -1,7 +1,7 @@
 // What the gate machine is made of: plain data, so that a state can be compared, stored and explored.
 // Scopes and contents are only names here (scope key, fingerprint); an absent fingerprint is an absent scope.
 
-import type { CommitScopeResult, GateErrorCode } from '#contracts/gate.ts'
+import type { CommitPurpose, CommitScopeResult, GateErrorCode, WriteException } from '#contracts/gate.ts'
 
 /**
  * The protections of the machine. All are on in production; the tests and the model checker
@@ -24,6 +24,14 @@ export type GateChecks = {
   readonly uncertainty: boolean
   /** What was written counts only when it was read back. */
   readonly readBack: boolean
+  /** An adoption or a restore needs a ticket that was prepared with an exception for exactly its scopes. */
+  readonly exception: boolean
+  /** What a restore put back is overwritten only by a write that somebody approved. */
+  readonly restored: boolean
+  /** While this server serves alone for its partner, it is not written; while it is written, it does not cover. */
+  readonly cover: boolean
+  /** A fence waits for the commit that runs. */
+  readonly mutex: boolean
 }
 
 export const ALL_CHECKS: GateChecks = {
@@ -35,15 +43,35 @@ export const ALL_CHECKS: GateChecks = {
   knownJob: true,
   uncertainty: true,
   readBack: true,
+  exception: true,
+  restored: true,
+  cover: true,
+  mutex: true,
 }
 
 /** Who is copied from. */
 export type GateAuthority = { readonly epoch: number; readonly side: string }
 
+/** Who allowed a write that the ordinary rules refuse, and where. */
+export type Exception = {
+  readonly kind: WriteException['kind']
+  readonly approval: string
+  readonly scopes: readonly string[]
+}
+
+/** Relationship → scope → the job that restored it. Such a scope is written only where somebody approved it. */
+export type RestoredMarks = Readonly<Record<string, Readonly<Record<string, string>>>>
+
 /** Scope → fingerprint; a scope that is not there has no entry. */
 export type LiveScopes = Readonly<Record<string, string>>
 
-export type CommitScope = { readonly scope: string; readonly expected?: string; readonly wanted?: string }
+export type CommitScope = {
+  readonly scope: string
+  readonly expected?: string
+  readonly wanted?: string
+  /** Somebody approved exactly this write. */
+  readonly approved?: boolean
+}
 export type AgreeScope = { readonly scope: string; readonly fingerprint?: string; readonly serial?: number }
 
 export type GateRequest =
@@ -54,6 +82,8 @@ export type GateRequest =
       readonly side: string
       readonly epoch: number
       readonly ticket: string
+      /** The approved write that this ticket is for, and its scopes. */
+      readonly exception?: Exception
     }
   | {
       readonly op: 'stage'
@@ -72,6 +102,17 @@ export type GateRequest =
   | { readonly op: 'fence'; readonly relationship: string; readonly side: string; readonly epoch: number }
   /** Tries again to make what runs survive a restart. */
   | { readonly op: 'persist' }
+  /** Makes the server ours, whoever's mark it bears. */
+  | { readonly op: 'claim' }
+  | CoverRequest
+export type CoverRequest = {
+  readonly op: 'cover'
+  readonly relationship: string
+  readonly job: string
+  readonly on: boolean
+  /** Whether the server serves this relationship in a normal failover state; the caller has just looked. */
+  readonly serves: boolean
+}
 export type CommitRequest = {
   readonly op: 'commit'
   readonly relationship: string
@@ -80,12 +121,14 @@ export type CommitRequest = {
   readonly ticket: string
   readonly job: string
   readonly scopes: readonly CommitScope[]
+  /** Default `replicate`. */
+  readonly purpose?: CommitPurpose
   /** The highest serial that the other side's bases have: the new ones must be newer on both. */
   readonly serialAbove?: number
 }
 
 /** A request with the number under which its answer is given. */
-export type Queued = { readonly from: number; readonly request: Exclude<GateRequest, { op: 'stage' }> }
+export type Queued = { readonly from: number; readonly request: Exclude<GateRequest, { op: 'stage' | 'cover' }> }
 
 export type ScopeResult = Pick<
   CommitScopeResult,
@@ -106,6 +149,8 @@ export type OpenCommit = {
   /** What is already known of scopes that were not written. */
   readonly settled: readonly ScopeResult[]
   readonly serialAbove?: number
+  /** Set where it is an adoption or a restore. */
+  readonly exception?: Pick<Exception, 'kind' | 'approval'>
 }
 
 /** A commit on its way. */
@@ -121,7 +166,7 @@ export type Work = OpenCommit & {
 }
 
 export type Running =
-  | { readonly phase: 'epoch' | 'read' | 'storeBases' | 'persistAgain' | 'lookUp'; readonly queued: Queued }
+  | { readonly phase: 'epoch' | 'read' | 'storeBases' | 'persistAgain' | 'lookUp' | 'claim'; readonly queued: Queued }
   | {
       readonly phase: 'begin' | 'write' | 'reread' | 'persist' | 'readBack' | 'end'
       readonly queued: Queued
@@ -133,13 +178,16 @@ export type RecoveryRunning =
   | { readonly phase: 'restore' | 'recoverPersist' | 'recoverReadBack' | 'recoverEnd'; readonly work: Work }
 
 /** The current ticket of a relationship and the contents staged under it. */
-export type Ticket = { readonly value: string; readonly staged: readonly string[] }
+export type Ticket = { readonly value: string; readonly staged: readonly string[]; readonly exception?: Exception }
 
 export type GateState = {
   /** The name of the DHCP server that this gate guards. */
   readonly server: string
   readonly authorities: Readonly<Record<string, GateAuthority>>
   readonly tickets: Readonly<Record<string, Ticket>>
+  readonly restored: RestoredMarks
+  /** Relationship → the job whose write at the partner this server covers by serving alone. In memory only. */
+  readonly covering: Readonly<Record<string, string>>
   /** Waits for the mutex, in order of arrival. */
   readonly queue: readonly Queued[]
   /** Holds the mutex. */
@@ -165,7 +213,11 @@ export type GateInput =
   | { readonly kind: 'request'; readonly from: number; readonly request: GateRequest }
   /** The server may be readable again: resolve the open commit. */
   | { readonly kind: 'recover' }
+  /** Nobody ended the cover in time: whoever asked for it is dead, or too slow to go on. */
+  | { readonly kind: 'coverExpired'; readonly relationship: string; readonly job: string }
   | { readonly kind: 'epochStored' }
+  /** The server bears our mark now; `previous`: whose it bore. */
+  | { readonly kind: 'claimed'; readonly previous?: string }
   | { readonly kind: 'lookedUp'; readonly results: readonly ScopeResult[] }
   /**
    * The server was read. `normal`: the failover state of the relationship allows a write. `mixed`: scopes of
@@ -195,6 +247,8 @@ export type GateReply =
   | { readonly kind: 'agreed'; readonly scopes: readonly string[]; readonly serial: number }
   | { readonly kind: 'fenced'; readonly epoch: number; readonly side: string }
   | { readonly kind: 'persisted'; readonly persisted: boolean }
+  | { readonly kind: 'claimed'; readonly previous?: string }
+  | { readonly kind: 'covered'; readonly relationship: string; readonly job: string; readonly covering: boolean }
 
 /** Everything but `reply` is answered by exactly one input before the machine goes on. */
 export type GateEffect =
@@ -210,15 +264,20 @@ export type GateEffect =
   | { readonly kind: 'journalBegin'; readonly commit: OpenCommit }
   /** `fingerprint` absent: the scope is deleted. */
   | { readonly kind: 'write'; readonly writes: readonly { readonly scope: string; readonly fingerprint?: string }[] }
-  | { readonly kind: 'persist' }
+  /** `again`: no commit asked for it just now, so it is checked once more that this installation may write here. */
+  | { readonly kind: 'persist'; readonly again?: boolean }
+  | { readonly kind: 'claim' }
   | {
       readonly kind: 'journalEnd'
       readonly job: string
       readonly relationship: string
       readonly epoch: number
       readonly results: readonly ScopeResult[]
-      /** Scopes that both sides now have alike. */
+      /** Scopes that both sides now have alike. A base that is set ends the `restored` mark of its scope. */
       readonly bases: readonly { readonly scope: string; readonly fingerprint?: string }[]
+      /** Scopes that get the mark `restored`. */
+      readonly restored: readonly string[]
+      readonly exception?: Pick<Exception, 'kind' | 'approval'>
       readonly persistMessage?: string
     }
   | {

@@ -1,8 +1,11 @@
 // A DHCP server, a journal and their accidents for the tests of the gate machine: plain and synchronous.
 
 import { initialGate, step } from './gate.ts'
+import { withoutMarks } from './gate-end.ts'
 import {
   ALL_CHECKS,
+  type CommitRequest,
+  type Exception,
   type GateAuthority,
   type GateChecks,
   type GateEffect,
@@ -11,6 +14,7 @@ import {
   type GateRequest,
   type GateState,
   type OpenCommit,
+  type RestoredMarks,
   type ScopeResult,
   type WriteAnswer,
 } from './gate-types.ts'
@@ -33,6 +37,9 @@ export class GateWorld {
   readonly authorities: Record<string, GateAuthority> = {}
   readonly jobs = new Map<string, readonly ScopeResult[]>()
   readonly bases: Record<string, string | undefined> = {}
+  restored: RestoredMarks = {}
+  /** Whose mark the server bears; absent: ours. */
+  foreign: string | undefined
   open: OpenCommit | undefined
   state: GateState
   private serial = 0
@@ -100,12 +107,29 @@ export class GateWorld {
   /** The process dies and starts again: memory is gone, the journal and the server stay. */
   restart(): void {
     this.waiting.length = 0
-    const { authorities, open } = this
+    const { authorities, open, restored } = this
     this.state = initialGate({
       server: 'dhcp2',
       authorities: { ...authorities },
+      restored,
       ...(open === undefined ? {} : { open }),
     })
+  }
+
+  private clear({
+    relationship,
+    scopes,
+  }: Pick<Extract<GateEffect, { kind: 'storeBases' }>, 'relationship' | 'scopes'>) {
+    const named = scopes.map(({ scope }) => scope)
+    this.restored = withoutMarks(this.restored, relationship, named)
+  }
+
+  private mark({ relationship, bases, restored, exception }: Extract<GateEffect, { kind: 'journalEnd' }>) {
+    this.clear({ relationship, scopes: bases })
+    for (const scope of restored) {
+      const marks = { ...this.restored[relationship], [scope]: exception?.approval ?? '' }
+      this.restored = { ...this.restored, [relationship]: marks }
+    }
   }
 
   private answer(effect: GateEffect): GateInput {
@@ -116,6 +140,8 @@ export class GateWorld {
       case 'lookUp':
         return { kind: 'lookedUp', results: this.jobs.get(effect.job) ?? [] }
       case 'readLive':
+        if (this.foreign !== undefined && (effect.toWrite || effect.recovering))
+          return { kind: 'readFailed', code: 'foreign-installation', message: `${this.foreign} writes here` }
         if (!this.reachable) return { kind: 'readFailed', code: 'unreachable', message: 'no connection' }
         return { kind: 'read', live: { ...this.live }, normal: this.normal, mixed: this.mixed }
       case 'journalBegin':
@@ -132,9 +158,16 @@ export class GateWorld {
         this.open = undefined
         this.jobs.set(effect.job, effect.results)
         for (const { scope, fingerprint } of effect.bases) this.bases[scope] = fingerprint
+        this.mark(effect)
         return { kind: 'ended', serial: ++this.serial }
+      case 'claim': {
+        const previous = this.foreign === undefined ? {} : { previous: this.foreign }
+        this.foreign = undefined
+        return { kind: 'claimed', ...previous }
+      }
       case 'storeBases':
         for (const { scope, fingerprint } of effect.scopes) this.bases[scope] = fingerprint
+        this.clear(effect)
         return { kind: 'basesStored', scopes: effect.scopes.map(({ scope }) => scope), serial: ++this.serial }
       case 'reply':
         throw new Error('a reply is not performed')
@@ -145,12 +178,20 @@ export class GateWorld {
 }
 
 /** Requests with what the tests do not care about filled in. `dhcp1` is the authoritative side of `r`. */
-export const prepare = (ticket: string, epoch = 1, side = 'dhcp1'): GateRequest => ({
+export const prepare = (ticket: string, epoch = 1, side = 'dhcp1', exception?: Exception): GateRequest => ({
   op: 'prepare',
   relationship: 'r',
   side,
   epoch,
   ticket,
+  ...(exception === undefined ? {} : { exception }),
+})
+export const cover = (on: boolean, job = 'other', serves = true): GateRequest => ({
+  op: 'cover',
+  relationship: 'r2',
+  job,
+  on,
+  serves,
 })
 export const fence = (epoch: number, side = 'dhcp1'): GateRequest => ({ op: 'fence', relationship: 'r', side, epoch })
 export const stage = (ticket: string, ...fingerprints: string[]): GateRequest => ({
@@ -162,8 +203,9 @@ export const stage = (ticket: string, ...fingerprints: string[]): GateRequest =>
 export function commit(
   ticket: string,
   scopes: Readonly<Record<string, readonly [expected: string | undefined, wanted: string | undefined]>>,
-  more: { readonly job?: string; readonly epoch?: number; readonly side?: string } = {},
+  more: Partial<Pick<CommitRequest, 'job' | 'epoch' | 'side' | 'purpose'>> & { readonly approved?: boolean } = {},
 ): GateRequest {
+  const { approved, ...rest } = more
   return {
     op: 'commit',
     relationship: 'r',
@@ -175,8 +217,9 @@ export function commit(
       scope,
       ...(expected === undefined ? {} : { expected }),
       ...(wanted === undefined ? {} : { wanted }),
+      ...(approved === undefined ? {} : { approved }),
     })),
-    ...more,
+    ...rest,
   }
 }
 

@@ -9,24 +9,29 @@
 //   commit   known? ─▶ epoch ─▶ side ─▶ ticket ─▶ staged? ─▶ read ─▶ gate-commit.ts
 //   agree    epoch ─▶ read ─▶ bases of the scopes that are exactly so
 //   fence    epoch
+//   claim    at once, also while a commit is open: a foreign mark may be why it cannot be resolved
+//   stage, cover   change only memory, so they do not wait for the mutex: gate-tickets.ts, gate-cover.ts
 //   an open commit (begin without end) is resolved before any of them: gate-recovery.ts
 
-import { advanceCommit, compare, readLive, refused, release, unexpected, without } from './gate-commit.ts'
+import { advanceCommit, compare } from './gate-commit.ts'
+import { cover, expireCover } from './gate-cover.ts'
+import { withoutMarks } from './gate-end.ts'
 import { advanceRecovery, beginRecovery } from './gate-recovery.ts'
+import { hold, readLive, refused, release, unexpected, without } from './gate-steps.ts'
+import { judgeCommit, judgePrepare, stage, withTicket } from './gate-tickets.ts'
 import {
   type AgreeScope,
   ALL_CHECKS,
   type CommitRequest,
   type GateAuthority,
   type GateChecks,
-  type GateEffect,
   type GateInput,
-  type GateRequest,
   type GateState,
   type GateStep,
   type LiveScopes,
   type OpenCommit,
   type Queued,
+  type RestoredMarks,
   type Running,
   type ScopeResult,
 } from './gate-types.ts'
@@ -36,11 +41,20 @@ export type InitialGate = {
   readonly authorities?: Readonly<Record<string, GateAuthority>>
   /** What the journal has as begun and not ended. */
   readonly open?: OpenCommit
+  readonly restored?: RestoredMarks
 }
 
-/** A gate as it starts: epochs and an open commit come from the journal, tickets are gone. */
-export function initialGate({ server, authorities = {}, open }: InitialGate): GateState {
-  return { server, authorities, tickets: {}, queue: [], ...(open === undefined ? {} : { open }) }
+/** A gate as it starts: epochs, marks and an open commit come from the journal; tickets and covers are gone. */
+export function initialGate({ server, authorities = {}, open, restored = {} }: InitialGate): GateState {
+  return {
+    server,
+    authorities,
+    tickets: {},
+    restored,
+    covering: {},
+    queue: [],
+    ...(open === undefined ? {} : { open }),
+  }
 }
 
 export function step(state: GateState, input: GateInput, checks: GateChecks = ALL_CHECKS): GateStep {
@@ -63,8 +77,11 @@ function drain(reached: GateStep, checks: GateChecks): GateStep {
 function accept(state: GateState, input: GateInput, checks: GateChecks): GateStep {
   if (input.kind === 'request') {
     const { from, request } = input
-    // Staging changes nothing but memory, so it does not wait for the mutex.
     if (request.op === 'stage') return stage(state, from, request, checks)
+    if (request.op === 'cover') return cover(state, from, request, checks)
+    if (!checks.mutex && request.op === 'fence' && state.running !== undefined) {
+      return fenceBesides(state, { from, request }, checks)
+    }
     return { state: { ...state, queue: [...state.queue, { from, request }] }, effects: [] }
   }
   if (input.kind === 'recover') {
@@ -72,6 +89,7 @@ function accept(state: GateState, input: GateInput, checks: GateChecks): GateSte
       ? { state, effects: [] }
       : beginRecovery(state, state.open)
   }
+  if (input.kind === 'coverExpired') return expireCover(state, input.relationship, input.job)
   if (state.running === undefined) throw new Error(`the gate got "${input.kind}" while nothing was under way`)
   return advance(state, state.running, input, checks)
 }
@@ -79,27 +97,19 @@ function accept(state: GateState, input: GateInput, checks: GateChecks): GateSte
 function start(state: GateState, checks: GateChecks): GateStep {
   const [queued, ...queue] = state.queue
   if (queued === undefined) return { state, effects: [] }
+  if (queued.request.op === 'claim') return hold({ ...state, queue }, 'claim', queued, { kind: 'claim' })
   // The request stays queued: it is served, or refused, when it is known what the server has.
   if (state.open !== undefined && checks.uncertainty) return beginRecovery(state, state.open)
   const taken = { ...state, queue }
   const { request } = queued
-  if (request.op === 'persist') return hold(taken, 'persistAgain', queued, { kind: 'persist' })
+  if (request.op === 'persist') return hold(taken, 'persistAgain', queued, { kind: 'persist', again: true })
   if (request.op === 'commit' && checks.knownJob) {
     return hold(taken, 'lookUp', queued, { kind: 'lookUp', relationship: request.relationship, job: request.job })
   }
   return judgeEpoch(taken, queued, request, checks)
 }
 
-function hold(
-  state: GateState,
-  phase: Extract<Running, { queued: Queued; work?: never }>['phase'],
-  queued: Queued,
-  effect: GateEffect,
-): GateStep {
-  return { state: { ...state, running: { phase, queued } }, effects: [effect] }
-}
-
-type EpochRequest = Exclude<Queued['request'], { op: 'persist' }>
+type EpochRequest = Exclude<Queued['request'], { op: 'persist' | 'claim' }>
 
 function judgeEpoch(state: GateState, queued: Queued, request: EpochRequest, checks: GateChecks): GateStep {
   const { relationship, epoch, side } = request
@@ -139,11 +149,8 @@ function judged(state: GateState, queued: Queued, request: EpochRequest, checks:
       return hold(state, 'read', queued, readLive(relationship))
     case 'prepare':
     case 'commit': {
-      if (checks.authoritativeSide && request.side === state.server) {
-        const message = `${state.server} is the authoritative side of ${relationship}; nothing is copied onto it.`
-        return release(state, [refused(queued, 'authoritative-side', message)])
-      }
-      const refusal = request.op === 'commit' ? judgeTicket(state, request, checks) : undefined
+      const refusal =
+        request.op === 'commit' ? judgeCommit(state, request, checks) : judgePrepare(state, request, checks)
       if (refusal !== undefined) return release(state, [refused(queued, refusal.code, refusal.message)])
       return hold(state, 'read', queued, readLive(relationship, { toWrite: true }))
     }
@@ -152,42 +159,25 @@ function judged(state: GateState, queued: Queued, request: EpochRequest, checks:
   }
 }
 
-function judgeTicket(state: GateState, request: CommitRequest, checks: GateChecks) {
-  const ticket = state.tickets[request.relationship]
-  if (checks.ticket && ticket?.value !== request.ticket) {
-    const message = `The ticket for ${request.relationship} at ${state.server} is not the current one: a newer prepare voided it, or the gate was restarted. Prepare again.`
-    return { code: 'stale-ticket', message } as const
-  }
-  const staged = new Set(ticket?.staged)
-  const missing = request.scopes.find(({ wanted }) => wanted !== undefined && !staged.has(wanted))
-  if (missing === undefined) return undefined
-  return { code: 'bad-content', message: `The wanted content of ${missing.scope} was not staged.` } as const
-}
-
-function stage(
+/** Without the mutex: a fence that does not wait for what runs. Only the tests and the model checker see it. */
+function fenceBesides(
   state: GateState,
-  from: number,
-  request: Extract<GateRequest, { op: 'stage' }>,
+  queued: { readonly from: number; readonly request: Extract<EpochRequest, { op: 'fence' }> },
   checks: GateChecks,
 ): GateStep {
-  const { relationship, ticket, fingerprints } = request
-  const current = state.tickets[relationship]
-  if (checks.ticket && current?.value !== ticket) {
-    const message = `The ticket for ${relationship} at ${state.server} is not the current one. Prepare again.`
-    return { state, effects: [{ kind: 'reply', to: from, answer: { kind: 'refused', code: 'stale-ticket', message } }] }
+  const { relationship, epoch, side } = queued.request
+  const known = state.authorities[relationship]
+  if (known !== undefined && epoch <= known.epoch) {
+    return { state: { ...state, queue: [...state.queue, queued] }, effects: [] }
   }
-  const staged = [...new Set([...(current?.staged ?? []), ...fingerprints])]
-  const tickets = { ...state.tickets, [relationship]: { value: current?.value ?? ticket, staged } }
-  return {
-    state: { ...state, tickets },
-    effects: [{ kind: 'reply', to: from, answer: { kind: 'staged', count: fingerprints.length } }],
-  }
+  const answer = { kind: 'fenced', epoch, side } as const
+  return { state: adopt(state, queued.request, checks), effects: [{ kind: 'reply', to: queued.from, answer }] }
 }
 
 function advance(
   state: GateState,
   running: Running,
-  input: Exclude<GateInput, { kind: 'request' | 'recover' }>,
+  input: Exclude<GateInput, { kind: 'request' | 'recover' | 'coverExpired' }>,
   checks: GateChecks,
 ): GateStep {
   if ('queued' in running) {
@@ -211,7 +201,11 @@ function advanceRequest(
   if (phase === 'persistAgain' && input.kind === 'persistAnswered') {
     return release(state, [{ kind: 'reply', to: from, answer: { kind: 'persisted', persisted: input.persisted } }])
   }
-  if (request.op === 'persist') return unexpected(phase, input)
+  if (phase === 'claim' && input.kind === 'claimed') {
+    const previous = input.previous === undefined ? {} : { previous: input.previous }
+    return release(state, [{ kind: 'reply', to: from, answer: { kind: 'claimed', ...previous } }])
+  }
+  if (request.op === 'persist' || request.op === 'claim') return unexpected(phase, input)
   if (phase === 'epoch' && input.kind === 'epochStored') {
     return judged(adopt(state, request, checks), queued, request, checks)
   }
@@ -232,15 +226,16 @@ function advanceRequest(
       })
     }
     if (request.op === 'prepare') {
-      const { relationship, ticket } = request
-      const staged = checks.ticket ? [] : (state.tickets[relationship]?.staged ?? [])
-      const tickets = { ...state.tickets, [relationship]: { value: ticket, staged } }
-      return release({ ...state, tickets }, [{ kind: 'reply', to: from, answer: { kind: 'prepared', ticket } }])
+      const { ticket } = request
+      return release(withTicket(state, request, checks), [
+        { kind: 'reply', to: from, answer: { kind: 'prepared', ticket } },
+      ])
     }
   }
   if (phase === 'storeBases' && input.kind === 'basesStored') {
     const { scopes, serial } = input
-    return release(state, [{ kind: 'reply', to: from, answer: { kind: 'agreed', scopes, serial } }])
+    const restored = withoutMarks(state.restored, request.relationship, scopes)
+    return release({ ...state, restored }, [{ kind: 'reply', to: from, answer: { kind: 'agreed', scopes, serial } }])
   }
   return unexpected(phase, input)
 }
