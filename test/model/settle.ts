@@ -1,0 +1,95 @@
+// What must be so once the accidents are over: the programs run on, and then both sides are equal, or the difference
+// is held for a reason that the past explains.
+
+import type { ComparedScope } from '#plan/compare.ts'
+import type { RunState } from '#protocol/job-types.ts'
+import { steps } from './steps.ts'
+import { NO_ACCIDENTS, partnerOf, type Scenario, type ServerName, serverOf, type World } from './world.ts'
+
+/** Runs that it may take: the first may have to recover, recall or give way, the last finds nothing to do. */
+const RUNS = 6
+const STEPS = 400
+
+/** Nobody has anything under way. */
+export function isCalm({ w0, w1, ga, gb, net, mover }: World): boolean {
+  const isIdle = w0.run === undefined && w1.run === undefined && mover.run === undefined && net.length === 0
+  return isIdle && [ga, gb].every(({ state }) => state.running === undefined && state.queue.length === 0)
+}
+
+/** Operators and accidents rest; one worker runs as often as it takes. */
+function quiet(world: World, scenario: Scenario): { readonly world: World; readonly scenario: Scenario } {
+  return {
+    world: {
+      ...world,
+      budget: { ...NO_ACCIDENTS, runs: RUNS },
+      sa: { ...world.sa, normal: true },
+      sb: { ...world.sb, normal: true },
+    },
+    scenario: { ...scenario, lock: false, workers: 1 },
+  }
+}
+
+/** Why a difference that stays is not explained; `undefined` where it is. */
+function unexplained(world: World, scenario: Scenario, run: RunState, compared: ComparedScope): string | undefined {
+  const { scope, decision } = compared
+  if (decision.kind === 'converged') return undefined
+  const target = partnerOf(run.side ?? 'a')
+  const { accidents, edits } = scenario
+  const isEdited = (server: ServerName) => world.ghost.own[server][scope] !== undefined
+  const isDeleted = edits.a.concat(edits.b).some((edit) => edit.scope === scope && edit.content === undefined)
+  const text = `${scope} stays ${compared.source ?? '-'} and ${compared.target ?? '-'}: ${decision.kind} ${decision.code}`
+  if (decision.kind === 'replicate') return text
+  switch (decision.code) {
+    case 'foreign-edit':
+    case 'conflict':
+      return isEdited(target) || (accidents.restarts ?? 0) > 0 ? undefined : text
+    case 'regressed':
+      return (accidents.restarts ?? 0) > 0 ? undefined : text
+    case 'dirty':
+      return (accidents.badWrites ?? 0) > 0 || isEdited(target) ? undefined : text
+    case 'deleted':
+    case 'only-on-partner':
+      return isDeleted ? undefined : text
+    default:
+      return text
+  }
+}
+
+function isAuthorityUnclear(world: World, scenario: Scenario): boolean {
+  const gates = [world.ja.authority, world.jb.authority]
+  const record = world.kv.authority
+  if (record === undefined) return (scenario.accidents.kvLosses ?? 0) > 0
+  return gates.some((known) => known !== undefined && known.epoch >= record.epoch && known.side !== record.side)
+}
+
+/** Runs on from a calm world, and says what is wrong in the end. */
+export function problemAtRest(from: World, given: Scenario): string | undefined {
+  const { world: start, scenario } = quiet(from, given)
+  let world = start
+  let last: RunState | undefined
+  const done = { a: scenario.edits.a.length, b: scenario.edits.b.length }
+  const rested: Scenario = { ...scenario, moves: [] }
+  for (let count = 0; count < STEPS; count++) {
+    const { effect, state } = world.w0.run ?? {}
+    if (effect?.kind === 'finish' || effect?.kind === 'wait') last = state
+    // The first step is the programs' own; operators come last.
+    const [next] = steps(world, rested)
+    const isOperators = next?.label.startsWith('an operator') === true
+    if (next === undefined || isOperators) break
+    if (next.problem !== undefined) return `once all is quiet: ${next.problem}`
+    world = next.world
+  }
+  if (!isCalm(world) || last === undefined) return `the programs do not come to rest (${JSON.stringify(done)})`
+  if (last.refusal !== undefined) {
+    return isAuthorityUnclear(world, given) ? undefined : `nothing goes on: ${last.refusal.code}`
+  }
+  for (const compared of last.compared) {
+    const problem = unexplained(world, given, last, compared)
+    if (problem !== undefined) return `once all is quiet ${problem}`
+  }
+  const isCompared = given.scopes.every(
+    (scope) =>
+      last.compared.some((one) => one.scope === scope) || (serverOf(world, 'a').live[scope] ?? serverOf(world, 'b').live[scope]) === undefined,
+  )
+  return isCompared ? undefined : 'a scope is not compared any more'
+}

@@ -1,0 +1,135 @@
+// Everything that may happen next in a world: the machines' effects, messages that arrive, and accidents.
+
+import { ALL_CHECKS } from '#protocol/gate-types.ts'
+import { initialGate } from '#protocol/gate.ts'
+import { ALL_TAKEOVER_CHECKS } from '#protocol/takeover.ts'
+import { feed, gateSteps, type Receive } from './gates.ts'
+import { initialGhost, noteEdit, noteLive } from './invariants.ts'
+import { moverSteps, receiveMove } from './mover.ts'
+import { forgetResults, newTicket } from './names.ts'
+import { receive, workerSteps } from './workers.ts'
+import {
+  type Checks,
+  type Journal,
+  type Next,
+  NO_ACCIDENTS,
+  RELATIONSHIP,
+  type Scenario,
+  serverOf,
+  spend,
+  withServer,
+  type World,
+} from './world.ts'
+
+export const ALL: Checks = { gate: ALL_CHECKS, takeover: ALL_TAKEOVER_CHECKS }
+
+/** Both sides are equal and agreed on it, and `a` is authoritative in epoch 1. */
+export function initialWorld(scenario: Scenario): World {
+  const live = Object.fromEntries(scenario.scopes.map((scope) => [scope, '0']))
+  const doesRestart = (scenario.accidents.restarts ?? 0) > 0
+  const server = { live, rebooted: false, normal: true, edits: 0, ...(doesRestart ? { saved: live } : {}) }
+  const authority = { epoch: 1, side: 'a' }
+  const journal: Journal = {
+    authority,
+    results: {},
+    bases: Object.fromEntries(scenario.scopes.map((scope) => [scope, { epoch: 1, serial: 1, content: '0' }])),
+    dirty: [],
+    earlier: doesRestart ? Object.fromEntries(scenario.scopes.map((scope) => [scope, ['0']])) : {},
+    seen: doesRestart
+      ? Object.fromEntries(scenario.scopes.map((scope) => [scope, { content: '0', afterRestart: false }]))
+      : {},
+  }
+  const gate = (name: 'a' | 'b') => ({
+    state: initialGate({ server: name, authorities: { [RELATIONSHIP]: authority } }),
+    effects: [],
+  })
+  return {
+    w0: { holdsLock: false },
+    w1: { holdsLock: false },
+    ga: gate('a'),
+    gb: gate('b'),
+    ja: journal,
+    jb: journal,
+    sa: server,
+    sb: server,
+    net: [],
+    kv: {
+      authority: { side: 'a', epoch: 1, revision: 'R0' },
+      jobs: (scenario.requests ?? []).map((job, index) => ({ ...job, revision: `R${index + 1}`, stored: true })),
+    },
+    mover: {},
+    budget: { ...NO_ACCIDENTS, ...scenario.accidents, moves: scenario.moves?.length ?? 0 },
+    ghost: initialGhost(scenario.scopes, '0'),
+  }
+}
+
+function receiveIn(scenario: Scenario): Receive {
+  return (world, from, reply, server) =>
+    receive(world, from, reply, server) ?? receiveMove(world, scenario, from, reply) ?? world
+}
+
+function messages(world: World, scenario: Scenario, onReply: Receive): Next[] {
+  return world.net.flatMap((message, index) => {
+    const { from, to, request } = message
+    if (index > 0 && JSON.stringify(world.net[index - 1]) === JSON.stringify(message)) return []
+    const arrived = request.op === 'prepare' ? { ...request, ticket: newTicket(world) } : request
+    const taken = { ...world, net: world.net.filter((_, other) => other !== index) }
+    const input = { kind: 'request', from, request: arrived } as const
+    const text = `${request.op} (request ${from})`
+    const steps: Next[] = [
+      { label: `${text} arrives at gate ${to}`, world: feed(taken, scenario, to, input, onReply) },
+    ]
+    if (world.budget.duplicates > 0) {
+      const again = spend(world, 'duplicates')
+      steps.push({ label: `${text} arrives at gate ${to} and will again`, world: feed(again, scenario, to, input, onReply) })
+    }
+    if (world.budget.losses > 0) steps.push({ label: `${text} is lost`, world: spend(taken, 'losses') })
+    return steps
+  })
+}
+
+function operators(world: World, scenario: Scenario): Next[] {
+  const steps: Next[] = []
+  for (const server of ['a', 'b'] as const) {
+    const dhcp = serverOf(world, server)
+    const edit = scenario.edits[server][dhcp.edits]
+    if (edit !== undefined) {
+      const { [edit.scope]: _, ...rest } = dhcp.live
+      const live = edit.content === undefined ? rest : { ...dhcp.live, [edit.scope]: edit.content }
+      const noted = noteEdit(world, server, edit.scope, edit.content)
+      const edited = withServer(noted, server, { ...dhcp, live, edits: dhcp.edits + 1 })
+      steps.push({
+        label: `an operator makes ${edit.scope} of ${server} ${edit.content ?? 'absent'}`,
+        world: noteLive(edited, [edit.scope]),
+      })
+    }
+    if (world.budget.restarts > 0 && dhcp.saved !== undefined) {
+      const restarted = withServer(spend(world, 'restarts'), server, { ...dhcp, live: dhcp.saved, rebooted: true })
+      steps.push({ label: `server ${server} restarts with its file`, world: noteLive(restarted, scenario.scopes) })
+    }
+    if (world.budget.stateChanges > 0) {
+      const changed = withServer(spend(world, 'stateChanges'), server, { ...dhcp, normal: !dhcp.normal })
+      steps.push({ label: `server ${server} is ${dhcp.normal ? 'no longer' : 'again'} normal`, world: changed })
+    }
+  }
+  if (world.budget.kvLosses > 0) {
+    steps.push({ label: 'NATS is wiped', world: { ...spend(world, 'kvLosses'), kv: { jobs: [] } } })
+  }
+  return steps
+}
+
+/** All steps that may come next, in a fixed order; what the programs do comes before accidents. */
+export function steps(world: World, scenario: Scenario): Next[] {
+  const onReply = receiveIn(scenario)
+  const named = (who: string, some: Next[]) => some.map((one) => ({ ...one, label: `${who} ${one.label}` }))
+  const found = [
+    ...gateSteps(world, scenario, 'a', onReply),
+    ...gateSteps(world, scenario, 'b', onReply),
+    ...messages(world, scenario, onReply),
+    ...named('worker w0', workerSteps(world, scenario, 'w0')),
+    ...(scenario.workers === 2 ? named('worker w1', workerSteps(world, scenario, 'w1')) : []),
+    ...named('the mover', moverSteps(world, scenario)),
+    ...operators(world, scenario),
+  ]
+  return found.map((one) => ({ ...one, world: forgetResults(one.world) }))
+}
