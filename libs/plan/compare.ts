@@ -1,6 +1,13 @@
 // Compares the manifests of both sides of a relationship: what is in sync, what is not, and what should be done.
 
-import { type Decision, decideScope, type ScopeBase, type ScopeSide } from './decide.ts'
+import {
+  type Decision,
+  decideScope,
+  type RejectedPair,
+  type RestoredMark,
+  type ScopeBase,
+  type ScopeSide,
+} from './decide.ts'
 import type { DecisionPolicy } from './policy.ts'
 
 /** One row of a server's manifest. */
@@ -15,6 +22,10 @@ export type SideRow = {
   readonly changedAlone?: boolean | undefined
   readonly dirty?: boolean | undefined
   readonly unreplicable?: string | undefined
+  /** A restore put its content there: nothing overwrites or copies it until somebody approves. */
+  readonly restored?: RestoredMark | undefined
+  /** The job of ours that wrote the live content. */
+  readonly writtenBy?: string | undefined
 }
 
 /** DESIGN's four words; *unknown* is a status of its own: a side could not be read. */
@@ -29,6 +40,10 @@ export type ComparedScope = {
   readonly base: ScopeBase
   /** When the difference began, as far as the watchers saw: the later of both sides' *unchanged since*. */
   readonly since?: string
+  /** The mark of a restore, and at which side it is; the target's where both have one. */
+  readonly restored?: RestoredMark & { readonly side: 'source' | 'target' }
+  /** The job of ours that wrote what is on the target. */
+  readonly writtenBy?: string
   /** The bases that the two gates hold differ from the common content; they should agree on it. */
   readonly mayAgree: boolean
 }
@@ -42,6 +57,8 @@ function sideOf(row: SideRow | undefined): ScopeSide {
     changedAlone: row?.changedAlone ?? false,
     dirty: row?.dirty ?? false,
     ...(row?.unreplicable === undefined ? {} : { unreplicable: row.unreplicable }),
+    ...(row?.restored === undefined ? {} : { restored: row.restored }),
+    ...(row?.writtenBy === undefined ? {} : { writtenBy: row.writtenBy }),
   }
 }
 
@@ -74,11 +91,23 @@ export function worstSync(states: Iterable<Exclude<SyncState, 'unknown'>>): Excl
   return seen.has('conflict') ? 'conflict' : seen.has('out-of-sync') ? 'out-of-sync' : 'in-sync'
 }
 
+function restoredAt(ours: SideRow | undefined, theirs: SideRow | undefined): Pick<ComparedScope, 'restored'> {
+  if (theirs?.restored !== undefined) return { restored: { ...theirs.restored, side: 'target' } }
+  if (ours?.restored !== undefined) return { restored: { ...ours.restored, side: 'source' } }
+  return {}
+}
+
+export type CompareOptions = {
+  /** Scope → the pair of contents that somebody does not want to be proposed again. Default: none. */
+  readonly rejections?: Readonly<Record<string, RejectedPair>> | undefined
+}
+
 /** Decides every scope that either side knows, in the order of their keys. `source` is the authoritative side. */
 export function compareScopes(
   source: Iterable<SideRow>,
   target: Iterable<SideRow>,
   policy: DecisionPolicy,
+  { rejections }: CompareOptions = {},
 ): Comparison {
   const sources = new Map([...source].map((row) => [row.scope, row]))
   const targets = new Map([...target].map((row) => [row.scope, row]))
@@ -87,7 +116,7 @@ export function compareScopes(
     const ours = sources.get(scope)
     const theirs = targets.get(scope)
     const base = newerBase(ours, theirs)
-    const decision = decideScope(sideOf(ours), sideOf(theirs), base, policy)
+    const decision = decideScope(sideOf(ours), sideOf(theirs), base, policy, rejections?.[scope])
     const since = later(ours?.since, theirs?.since)
     const hasBase = (row: SideRow | undefined) => rank(row)[0] > 0 && row?.base === ours?.live
     return {
@@ -98,10 +127,13 @@ export function compareScopes(
       ...(theirs?.live === undefined ? {} : { target: theirs.live }),
       base,
       ...(since === undefined ? {} : { since }),
+      ...restoredAt(ours, theirs),
+      ...(theirs?.writtenBy === undefined ? {} : { writtenBy: theirs.writtenBy }),
       mayAgree:
         decision.kind === 'converged' &&
-        // Agreeing is also what ends `dirty`: equal content needs no look any more.
-        (ours?.dirty === true || theirs?.dirty === true || !(hasBase(ours) && hasBase(theirs))),
+        // Agreeing is also what ends `dirty` and `restored`: equal content needs no look any more.
+        ([ours, theirs].some((row) => row?.dirty === true || row?.restored !== undefined) ||
+          !(hasBase(ours) && hasBase(theirs))),
     }
   })
   return { sync: worstSync(scopes.map((scope) => scope.sync)), scopes }

@@ -8,6 +8,7 @@ const POLICY: DecisionPolicy = { onForeignEdit: 'hold', onConflict: 'hold', prun
 function side(live?: string, flags: Partial<ScopeSide> = {}): ScopeSide {
   return { ...(live === undefined ? {} : { live }), regressed: false, changedAlone: false, dirty: false, ...flags }
 }
+const EQUAL: Decision = { kind: 'converged', code: 'equal' }
 const agreed = (content?: string): ScopeBase => (content === undefined ? { known: true } : { known: true, content })
 const never: ScopeBase = { known: false }
 
@@ -22,15 +23,9 @@ type Row = readonly [
 
 // Every row of the table on top of decide.ts, in its order.
 const ROWS: readonly Row[] = [
-  ['equal contents are converged', side('a'), side('a'), never, { kind: 'converged' }],
-  ['absent on both sides is converged', side(), side(), agreed('a'), { kind: 'converged' }],
-  [
-    'equal contents are converged even if both differ from the base',
-    side('b'),
-    side('b'),
-    agreed('a'),
-    { kind: 'converged' },
-  ],
+  ['equal contents are converged', side('a'), side('a'), never, EQUAL],
+  ['absent on both sides is converged', side(), side(), agreed('a'), EQUAL],
+  ['equal contents are converged even if both differ from the base', side('b'), side('b'), agreed('a'), EQUAL],
   [
     'the authority came up with an old file',
     side('old', { regressed: true }),

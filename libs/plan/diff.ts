@@ -121,15 +121,17 @@ export function diffScopes(before: Scope | undefined, after: Scope | undefined):
   ]
 }
 
-/** Objects of a scope that the limits count: ranges, exclusions, reservations, options at every level, policies. */
-export function countObjects(scope: Scope): number {
+/** What the limits count; properties always exist and are only ever updated. */
+export type CountedObject = Exclude<ChangedObject, 'scope' | 'property'>
+
+/** Objects of a scope that the limits count, by kind; option values at every level. */
+export function countByKind(scope: Scope): Readonly<Record<CountedObject, number>> {
   const nested = [...scope.ranges, ...scope.reservations].reduce((sum, item) => sum + item.options.length, 0)
-  return (
-    scope.ranges.length +
-    scope.exclusions.length +
-    scope.reservations.length +
-    scope.options.length +
-    scope.policies.length +
-    nested
-  )
+  return {
+    range: scope.ranges.length,
+    exclusion: scope.exclusions.length,
+    reservation: scope.reservations.length,
+    option: scope.options.length + nested,
+    policy: scope.policies.length,
+  }
 }

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { contentOf } from '#dhcp/fingerprint.ts'
 import type { Reservation, Scope, ScopeKey } from '#dhcp/scope.ts'
+import { admit } from './admit.ts'
 import { compareScopes, type SideRow } from './compare.ts'
 import { diffScopes } from './diff.ts'
-import { admit, makePlan, type Plan } from './plan.ts'
+import { makePlan, type Plan } from './plan.ts'
 import { DEFAULT_LIMITS } from './policy.ts'
 import { renderChange } from './render.ts'
 import { checkScope } from './safety.ts'
@@ -95,7 +96,7 @@ test('a plan that deletes more than the allowed share is held, with its numbers'
   const violations = checkScope(before, after, diffScopes(before, after), DEFAULT_LIMITS)
 
   assert.deepEqual(violations, [
-    { code: 'too-many-deletes', message: '5 of 13 objects of 10.0.0.0/24 would be deleted, limit 30 %' },
+    { code: 'too-many-deletes', message: '5 of 10 reservations would be deleted, limit 30 %' },
   ])
 })
 

@@ -4,12 +4,14 @@ import { createHash } from 'node:crypto'
 import { type ScopeContent, scopeOf } from '#dhcp/fingerprint.ts'
 import { canonicalJson } from '#dhcp/json.ts'
 import type { ComparedScope, Comparison } from './compare.ts'
-import type { Decision } from './decide.ts'
+import { isApprovable } from './decide.ts'
 import { type Change, diffScopes } from './diff.ts'
 import type { SafetyLimits } from './policy.ts'
 import { checkRun, checkScope, type SafetyViolation } from './safety.ts'
+import { shrunkRanges } from './spans.ts'
+import { explain, type Place } from './why.ts'
 
-/** What stands in the way of one scope's write; an approval of exactly this plan removes it, except for the last two. */
+/** What stands in the way of one scope's write; an approval of exactly this plan removes it where it is `approvable`. */
 export type Obstacle = { readonly code: string; readonly message: string; readonly approvable: boolean }
 
 export type PlannedScope = {
@@ -18,7 +20,7 @@ export type PlannedScope = {
   readonly expected?: string
   /** What it should be; absent: the scope is deleted. */
   readonly wanted?: string
-  /** Why it would be written: the decision's code. */
+  /** Why it would be written: the code of the decision, or of the correction. */
   readonly code: string
   readonly changes: readonly Change[]
   readonly obstacles: readonly Obstacle[]
@@ -28,16 +30,14 @@ export type Plan = {
   readonly relationship: string
   readonly source: string
   readonly target: string
-  /** Names exactly these contents; an approval of another digest is none. */
+  /** Names exactly these contents ({@link digestOf}); an approval of another digest is none. */
   readonly digest: string
   readonly scopes: readonly PlannedScope[]
   /** Differing scopes that are only shown, never written. */
   readonly shown: readonly { readonly scope: string; readonly code: string; readonly message: string }[]
+  /** What could not be checked and is no reason to hold, for people. */
+  readonly notes: readonly string[]
 }
-
-declare const safe: unique symbol
-/** Scopes of a plan that passed the limits or were approved. Nothing else can be committed. */
-export type SafeScopes = readonly PlannedScope[] & { readonly [safe]: true }
 
 export type PlanInput = {
   readonly relationship: string
@@ -50,54 +50,52 @@ export type PlanInput = {
   readonly limits: SafetyLimits
   /** Absent: every scope of the relationship. */
   readonly scopes?: ReadonlySet<string>
-}
-
-const HOLD_MESSAGES: Record<string, string> = {
-  regressed:
-    'the authoritative server came up with an earlier configuration after a restart. To copy it all the same, answer yes to `twinscope replicate`; or bring the newer one back there',
-  conflict:
-    'both sides changed since they last agreed. To overwrite the partner, answer yes to `twinscope replicate`; to keep its edit, make it on the authoritative side too',
-  'foreign-edit':
-    'it was edited on the partner, which is not the authoritative side. To overwrite that edit, answer yes to `twinscope replicate`; to keep it, make it on the authoritative side too',
-  'first-contact':
-    'the partners differ and have never agreed before. To copy the authoritative side, look at `twinscope diff` and answer yes to `twinscope replicate`',
-  deleted:
-    'it was deleted on the authoritative side. To delete it on the partner too, answer yes to `twinscope replicate`',
-  dirty:
-    'an interrupted write left content that is neither the old nor the new; make both sides equal, or set it right on the partner, and it goes on by itself',
-  unreplicable: 'it cannot be replicated faithfully',
-}
-
-const SHOW_MESSAGES: Record<string, string> = {
-  'only-on-partner': 'it exists only on the partner; it is never deleted automatically',
-  deleted: 'it was deleted on the authoritative side and still exists on the partner (prune: off)',
-}
-
-/** Why a difference is not written, in a sentence for the operator. */
-export function explain(decision: Extract<Decision, { readonly kind: 'hold' | 'show' }>): string {
-  if (decision.kind === 'show') return SHOW_MESSAGES[decision.code] ?? decision.code
-  const message = HOLD_MESSAGES[decision.code] ?? decision.code
-  return decision.detail === undefined ? message : `${message}: ${decision.detail}`
+  /** Scope → active leases in what its ranges would lose ({@link shrunkRanges}); `undefined`: nobody could say. */
+  readonly leasesOutside?: ReadonlyMap<string, number | undefined>
+  /** The job that the plan is made for, so that its messages can name it. */
+  readonly job?: string
 }
 
 function requiredScope(content: ScopeContent | undefined) {
   return content === undefined ? undefined : scopeOf(content)
 }
 
-function decisionObstacles({ decision }: ComparedScope): readonly Obstacle[] {
+function decisionObstacles({ decision }: ComparedScope, place: Place): readonly Obstacle[] {
   if (decision.kind !== 'hold') return []
-  return [
-    {
-      code: decision.code,
-      message: explain(decision),
-      approvable: decision.code !== 'unreplicable' && decision.code !== 'dirty',
-    },
-  ]
+  return [{ code: decision.code, message: explain(decision, place), approvable: isApprovable(decision.code) }]
 }
 
-function digestOf(scopes: readonly PlannedScope[]): string {
-  const rows = scopes.map(({ scope, expected, wanted }) => [scope, expected ?? null, wanted ?? null])
-  return createHash('sha256').update(canonicalJson(rows)).digest('hex')
+/** What a digest names of one scope. */
+export type DigestedScope = Pick<PlannedScope, 'scope' | 'expected' | 'wanted' | 'code'>
+
+/**
+ * The name of what is approved: who is copied to whom, and per scope what is there, what would be there, and why.
+ * Any part of a plan has a digest of its own; what stands in the way (limits, their numbers) is no part of it.
+ */
+export function digestOf(plan: {
+  readonly source: string
+  readonly target: string
+  readonly scopes: readonly DigestedScope[]
+}): string {
+  const scopes = plan.scopes
+    .map(({ scope, expected, wanted, code }) => ({
+      scope,
+      ...(expected === undefined ? {} : { expected }),
+      ...(wanted === undefined ? {} : { wanted }),
+      code,
+    }))
+    .sort((a, b) => (a.scope < b.scope ? -1 : a.scope > b.scope ? 1 : 0))
+  const named = canonicalJson({ source: plan.source, target: plan.target, scopes })
+  return createHash('sha256').update(named).digest('hex')
+}
+
+/** One digest for several plans that are shown and approved together, in their order; of one plan: its own. */
+export function digestOfAll(plans: readonly Pick<Plan, 'digest'>[]): string {
+  const [first, ...others] = plans.map(({ digest }) => digest)
+  if (first !== undefined && others.length === 0) return first
+  return createHash('sha256')
+    .update([first, ...others].join(' '))
+    .digest('hex')
 }
 
 /** Throws where a needed content is missing: a read that failed is never an empty scope. */
@@ -123,68 +121,99 @@ export class PlanInputChanged extends Error {
   }
 }
 
-export function makePlan(input: PlanInput): Plan {
-  const isWanted = (scope: string) => input.scopes === undefined || input.scopes.has(scope)
-  const differing = input.comparison.scopes.filter(
-    ({ scope, decision }) => decision.kind !== 'converged' && isWanted(scope),
-  )
-  const planned = differing
-    .filter(({ decision }) => decision.kind !== 'show')
-    .map((compared): PlannedScope => {
-      const before = requiredScope(contentFor(input.targetContents, compared.scope, compared.target))
-      const after = requiredScope(contentFor(input.sourceContents, compared.scope, compared.source))
-      const changes = diffScopes(before, after)
-      const limits = checkScope(before, after, changes, input.limits)
-      return {
-        scope: compared.scope,
-        ...(compared.target === undefined ? {} : { expected: compared.target }),
-        ...(compared.source === undefined ? {} : { wanted: compared.source }),
-        code: compared.decision.kind === 'converged' ? 'converged' : compared.decision.code,
-        changes,
-        obstacles: [...decisionObstacles(compared), ...limits.map(approvable)],
-      }
-    })
-  const run = checkRun(
-    {
-      sourceScopes: input.comparison.scopes.filter(({ source }) => source !== undefined).length,
-      targetScopes: input.comparison.scopes.filter(({ target }) => target !== undefined).length,
-      changed: planned.filter(({ expected, obstacles }) => expected !== undefined && obstacles.length === 0).length,
-      deleted: planned.filter(({ wanted, obstacles }) => wanted === undefined && obstacles.length === 0).length,
-    },
-    input.limits,
-  )
-  const scopes =
-    run.length === 0
-      ? planned
-      : planned.map((scope) =>
-          // Creation does not count towards the run's limits and is not held by them.
-          scope.expected === undefined ? scope : { ...scope, obstacles: [...scope.obstacles, ...run.map(approvable)] },
-        )
-  return {
-    relationship: input.relationship,
-    source: input.source,
-    target: input.target,
-    digest: digestOf(scopes),
-    scopes,
-    shown: differing.flatMap(({ scope, decision }) =>
-      decision.kind === 'show' ? [{ scope, code: decision.code, message: explain(decision) }] : [],
-    ),
-  }
-}
-
-function approvable(violation: SafetyViolation): Obstacle {
+export function approvable(violation: SafetyViolation): Obstacle {
   return { ...violation, approvable: violation.code !== 'empty-source' }
 }
 
-/** Splits a plan into what may be committed and what is held, given the digest that somebody approved. */
-export function admit(
-  plan: Plan,
-  approvedDigest: string | undefined,
-): { readonly safe: SafeScopes; readonly held: readonly PlannedScope[] } {
-  const isApproved = approvedDigest === plan.digest
-  const passes = ({ obstacles }: PlannedScope) => obstacles.every((obstacle) => isApproved && obstacle.approvable)
+export type PlanChange = {
+  readonly scope: string
+  readonly code: string
+  readonly before: ScopeContent | undefined
+  readonly after: ScopeContent | undefined
+  /** What stands in the way besides the limits. */
+  readonly obstacles: readonly Obstacle[]
+}
+
+export type ScopeChecks = Pick<PlanInput, 'target' | 'limits' | 'leasesOutside'>
+
+/** One scope of a plan: its changes, and what of its limits they break. */
+export function planScope(
+  change: PlanChange,
+  { target, limits, leasesOutside }: ScopeChecks,
+): PlannedScope & { readonly note?: string } {
+  const before = requiredScope(change.before)
+  const after = requiredScope(change.after)
+  const changes = diffScopes(before, after)
+  const leases = leasesOutside?.get(change.scope)
+  const violations = checkScope(before, after, changes, limits, leases)
+  const isUnchecked = leases === undefined && shrunkRanges(before, after) !== undefined
   return {
-    safe: plan.scopes.filter(passes) as readonly PlannedScope[] as SafeScopes,
-    held: plan.scopes.filter((scope) => !passes(scope)),
+    scope: change.scope,
+    ...(change.before === undefined ? {} : { expected: change.before.fingerprint }),
+    ...(change.after === undefined ? {} : { wanted: change.after.fingerprint }),
+    code: change.code,
+    changes,
+    obstacles: [...change.obstacles, ...violations.map(approvable)],
+    ...(isUnchecked
+      ? {
+          note: `an address range of ${change.scope} shrinks, and ${target} cannot say whether active leases would be outside of it`,
+        }
+      : {}),
+  }
+}
+
+/** What the limits of a whole run say to these writes; a creation does not count towards them. */
+export function runObstacles(
+  written: readonly PlannedScope[],
+  scopes: Comparison['scopes'],
+  limits: SafetyLimits,
+): readonly Obstacle[] {
+  const counts = {
+    sourceScopes: scopes.filter(({ source }) => source !== undefined).length,
+    targetScopes: scopes.filter(({ target }) => target !== undefined).length,
+    changed: written.filter(({ expected }) => expected !== undefined).length,
+    deleted: written.filter(({ wanted }) => wanted === undefined).length,
+  }
+  return checkRun(counts, limits).map(approvable)
+}
+
+/** A creation is not held by the limits of a run. */
+export function withRunObstacles(scope: PlannedScope, obstacles: readonly Obstacle[]): PlannedScope {
+  if (scope.expected === undefined || obstacles.length === 0) return scope
+  return { ...scope, obstacles: [...scope.obstacles, ...obstacles] }
+}
+
+export function makePlan(input: PlanInput): Plan {
+  const { relationship, source, target, job, comparison } = input
+  const place: Place = { relationship, source, target, ...(job === undefined ? {} : { job }) }
+  const isWanted = (scope: string) => input.scopes === undefined || input.scopes.has(scope)
+  const differing = comparison.scopes.filter(({ scope, decision }) => decision.kind !== 'converged' && isWanted(scope))
+  const notes: string[] = []
+  const planned = differing
+    .filter(({ decision }) => decision.kind !== 'show')
+    .map((compared): PlannedScope => {
+      const change = {
+        scope: compared.scope,
+        code: compared.decision.code,
+        before: contentFor(input.targetContents, compared.scope, compared.target),
+        after: contentFor(input.sourceContents, compared.scope, compared.source),
+        obstacles: decisionObstacles(compared, place),
+      }
+      const { note, ...scope } = planScope(change, input)
+      if (note !== undefined) notes.push(note)
+      return scope
+    })
+  const written = planned.filter(({ obstacles }) => obstacles.length === 0)
+  const run = runObstacles(written, comparison.scopes, input.limits)
+  return {
+    relationship,
+    source,
+    target,
+    digest: digestOf({ source, target, scopes: planned }),
+    scopes: planned.map((scope) => withRunObstacles(scope, run)),
+    shown: differing.flatMap(({ scope, decision }) =>
+      decision.kind === 'show' ? [{ scope, code: decision.code, message: explain(decision, place) }] : [],
+    ),
+    notes,
   }
 }

@@ -4,8 +4,9 @@ import type { Job } from '#contracts/job.ts'
 import type { Outcome, ReplicationStatus, ScopeOutcome } from '#contracts/messages.ts'
 import { MAX_PART_BYTES } from '#contracts/streams.ts'
 import type { ComparedScope } from '#plan/compare.ts'
-import { explain, type Plan, type PlannedScope } from '#plan/plan.ts'
+import type { Plan, PlannedScope } from '#plan/plan.ts'
 import { countChanges, renderScope } from '#plan/render.ts'
+import { explain } from '#plan/why.ts'
 import type { CommittedScope } from '#protocol/job-types.ts'
 
 /** Most severe first: a job is as bad as its worst scope. */

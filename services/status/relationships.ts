@@ -8,9 +8,9 @@ import type { RegisteredGate, RegisteredRelationship } from '#contracts/registry
 import { scopeIdsOf } from '#contracts/scope-ids.ts'
 import type { PartnerView, PendingJobView, Relationship, RelationshipDetail, ScopeView } from '#contracts/status-api.ts'
 import { compareScopes, worstSync } from '#plan/compare.ts'
+import { whyOf } from '#plan/why.ts'
 import { isGone, type Registry } from './registry.ts'
 import { type StuckScopes, stuckAt } from './stuck.ts'
-import { codeOf, whyOf } from './why.ts'
 
 /** What one side answered; a failure is never an empty manifest. */
 export type ManifestRead =
@@ -133,6 +133,7 @@ function decidedScopes(
   const compared = compareScopes(source.rows, target.rows, policy).scopes.filter(
     (scope) => scope.source !== undefined || scope.target !== undefined,
   )
+  const place = { mode: policy.mode, relationship: policy.name, source: source.server, target: target.server }
   const rows = compared.map((scope) => {
     // The table says "replicate"; limits, or the partner itself, may have said no to exactly this content.
     const row =
@@ -146,8 +147,8 @@ function decidedScopes(
           : scope.decision.kind === 'converged'
             ? ('none' as const)
             : scope.decision.kind,
-      code: row?.code ?? codeOf(scope.decision),
-      why: row === undefined ? whyOf(scope.decision, policy.mode) : `${row.status}: ${row.message}`,
+      code: row?.code ?? scope.decision.code,
+      why: row === undefined ? whyOf(scope.decision, place) : `${row.status}: ${row.message}`,
       ...(scope.since === undefined || scope.sync === 'in-sync' ? {} : { since: scope.since }),
       ...(scope.source === undefined ? {} : { source: scope.source }),
       ...(scope.target === undefined ? {} : { target: scope.target }),
