@@ -2,6 +2,8 @@
 
 import { createDetails } from './details.js'
 import { refreshTimes } from './dom.js'
+import { heardReplication, heardSnapshot } from './jobs.js'
+import { fleetPause, openPause, showPauseBanner } from './pauses.js'
 import { headline, showRelationships } from './relationships.js'
 import { createReplicationTable } from './replications.js'
 
@@ -40,6 +42,8 @@ function onRelationships(relationships) {
   showRelationships(byId('relationship-list'), relationships)
   const text = headline(relationships)
   if (byId('headline').textContent !== text) byId('headline').textContent = text
+  showPauseBanner(byId('pause-banner'), relationships)
+  byId('pause-fleet').hidden = relationships.length === 0 || fleetPause(relationships) !== undefined
   details.refresh('relationships')
 }
 
@@ -64,13 +68,16 @@ function connect() {
     onRelationships(snapshot.relationships)
     table.reload()
     details.refresh('replications')
+    heardSnapshot()
   })
   on('relationships', onRelationships)
   on('replication', (replication) => {
     table.update(replication)
+    heardReplication(replication)
     details.refresh('replications', [replication.job, replication.parent])
   })
 }
 
+byId('pause-fleet').addEventListener('click', () => openPause())
 setInterval(refreshTimes, 5_000)
 connect()

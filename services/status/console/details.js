@@ -1,173 +1,90 @@
-// The drawer: everything about one replication or one relationship. Its address is in the URL, so it can be linked to.
+// The drawer: everything about one replication or one relationship, or its decisions. Its address is in the URL, so
+// it can be linked to.
 
-import {
-  drawerHead,
-  duration,
-  exactTime,
-  facts,
-  get,
-  h,
-  pill,
-  planLines,
-  plural,
-  replaceContent,
-  shortName,
-} from './dom.js'
+import { get } from './api.js'
+import { createDecide } from './decide.js'
+import { drawerHead, h, replaceContent } from './dom.js'
 import { planSection, relationshipView } from './relationship-details.js'
-import { causeText, scopesText } from './replications.js'
+import { replicationView } from './replication-details.js'
 
-function stages(list) {
-  if (list.length === 0) return undefined
-  const longest = Math.max(...list.map(({ durationMs }) => durationMs), 1)
-  return h(
-    'section',
-    {},
-    h('h3', {}, 'Stages'),
-    h(
-      'ol',
-      { class: 'stages' },
-      list.map(({ name, durationMs }) => {
-        const bar = h('span', { class: 'stage-bar', 'aria-hidden': 'true' })
-        bar.style.width = `${Math.max(1, Math.round((durationMs / longest) * 100))}%`
-        return h(
-          'li',
-          {},
-          h('span', {}, name),
-          h('span', { class: 'stage-track' }, bar),
-          h('span', { class: 'number' }, duration(durationMs)),
-        )
-      }),
-    ),
-  )
+function parse(hash) {
+  const match = /^#\/(replications|relationships)\/([^/]+)(\/decide)?$/.exec(hash)
+  if (match === null) return undefined
+  const [, kind, text, decide] = match
+  return { kind: decide !== undefined && kind === 'relationships' ? 'decide' : kind, name: decodeURIComponent(text) }
 }
 
-function scopeOutcome(scope) {
-  const { counts } = scope
-  return h(
-    'li',
-    { class: 'scope' },
-    h(
-      'div',
-      { class: 'scope-head' },
-      h('code', {}, scope.scope),
-      pill(scope.status),
-      counts === undefined
-        ? undefined
-        : h('span', { class: 'muted small mono' }, `+${counts.added} ~${counts.updated} −${counts.deleted}`),
-    ),
-    h('p', {}, scope.message),
-    scope.persisted === false
-      ? h(
-          'p',
-          { class: 'callout', 'data-state': 'out-of-sync' },
-          'It runs on the partner but does not survive its restart; saving is tried again.',
-        )
-      : undefined,
-    scope.plan === undefined || scope.plan.length === 0 ? undefined : planLines(scope.plan),
-  )
-}
-
-function scopesOf(replication) {
-  if (replication.scopes.length === 0) return undefined
-  const rank = (scope) => (scope.status === 'already-in-sync' ? 1 : 0)
-  const sorted = [...replication.scopes].sort((a, b) => rank(a) - rank(b))
-  return h(
-    'section',
-    {},
-    h('h3', {}, plural(replication.scopeCount, 'scope')),
-    h('ul', { class: 'scopes-list' }, sorted.map(scopeOutcome)),
-  )
-}
-
-function replicationView(replication) {
-  const { cause } = replication
-  const target = replication.target === undefined ? '' : ` → ${shortName(replication.target)}`
-  return [
-    drawerHead(
-      `${replication.relationship ?? shortName(replication.source)}: ${scopesText(replication)}`,
-      replication.status,
-    ),
-    replication.message === undefined ? undefined : h('p', { class: 'lead' }, replication.message),
-    facts([
-      ['Direction', `${shortName(replication.source)}${target}`],
-      ['Level', `${replication.level}${replication.automatic ? ', automatic' : ''}`],
-      ['Cause', causeText(replication)],
-      ['Reason', cause.reason],
-      ['Noticed', replication.noticedAt === undefined ? undefined : exactTime(replication.noticedAt)],
-      ['Created', exactTime(replication.createdAt)],
-      ['Finished', replication.finishedAt === undefined ? undefined : exactTime(replication.finishedAt)],
-      ['Took', replication.durationMs === undefined ? undefined : duration(replication.durationMs)],
-      ['Code', replication.code === undefined ? undefined : h('code', {}, replication.code)],
-      ['Job', h('code', {}, replication.job), true],
-      [
-        'Trace',
-        cause.traceparent === undefined ? undefined : h('code', {}, cause.traceparent.split('-')[1] ?? ''),
-        true,
-      ],
-      [
-        'Plan',
-        replication.planDigest === undefined
-          ? undefined
-          : h('code', { title: replication.planDigest }, replication.planDigest.slice(0, 12)),
-      ],
-    ]),
-    (replication.refused ?? []).map(({ relationship, message }) =>
-      h('p', { class: 'callout', 'data-state': 'refused' }, `${relationship} was refused: ${message}`),
-    ),
-    replication.children.length === 0 ? scopesOf(replication) : undefined,
-    replication.children.map((child) =>
-      h(
-        'section',
-        { class: 'child' },
-        h('div', { class: 'scope-head' }, h('h3', {}, child.relationship ?? child.source), pill(child.status)),
-        child.message === undefined ? undefined : h('p', {}, child.message),
-        scopesOf(child),
-        stages(child.stages),
-      ),
-    ),
-    stages(replication.stages),
-  ]
+/** What a route shows: `load` reads afresh. */
+function viewOf({ kind, name }, redraw) {
+  const path = `/v1/${kind}/${encodeURIComponent(name)}`
+  switch (kind) {
+    case 'decide':
+      return createDecide(name, redraw)
+    case 'relationships': {
+      const plan = planSection(name)
+      return { load: async () => relationshipView(await get(path), plan) }
+    }
+    default:
+      return { load: async () => replicationView(await get(path)) }
+  }
 }
 
 export function createDetails({ dialog, drawer }) {
   let route
-  let plan
+  let view
+  let isLoading = false
+  let loadAgain = false
 
-  async function show() {
-    const [kind, name] = route
-    try {
-      const detail = await get(`/v1/${kind}/${encodeURIComponent(name)}`)
-      if (route?.[1] !== name) return
-      if (kind === 'replications') return replaceContent(drawer, replicationView(detail))
-      plan ??= planSection(name)
-      replaceContent(drawer, relationshipView(detail, plan))
-    } catch (error) {
-      replaceContent(drawer, [
-        drawerHead('Not available'),
-        h('p', { class: 'callout', 'data-state': 'failed' }, error.message),
-      ])
-    }
+  function put(content) {
+    const { scrollTop } = drawer
+    replaceContent(drawer, content)
+    drawer.scrollTop = scrollTop
   }
 
-  async function onRoute() {
-    const match = /^#\/(replications|relationships)\/(.+)$/.exec(location.hash)
-    if (match === null) {
-      route = undefined
+  /** One read at a time; what is new meanwhile is read afterwards. */
+  async function show() {
+    loadAgain = isLoading
+    if (isLoading) return
+    isLoading = true
+    const mine = view
+    try {
+      const content = await mine.load()
+      if (mine === view) put(content)
+    } catch (error) {
+      if (mine === view) {
+        put([drawerHead('Not available'), h('p', { class: 'callout', 'data-state': 'failed' }, error.message)])
+      }
+    }
+    isLoading = false
+    if (loadAgain || (view !== undefined && mine !== view)) await show()
+  }
+
+  function onRoute() {
+    route = parse(location.hash)
+    if (route === undefined) {
+      view = undefined
       if (dialog.open) dialog.close()
       return
     }
-    route = [match[1], decodeURIComponent(match[2])]
-    plan = undefined
-    await show()
-    if (route !== undefined && !dialog.open) dialog.showModal()
+    const { kind, name } = route
+    const mine = viewOf(route, () => {
+      if (mine === view && mine.view !== undefined) put(mine.view())
+    })
+    view = mine
+    dialog.dataset.kind = kind
+    drawer.replaceChildren(drawerHead(name), h('p', { class: 'muted' }, 'Loading …'))
+    if (!dialog.open) dialog.showModal()
     drawer.scrollTop = 0
     drawer.querySelector('#details-title')?.focus()
+    void show()
   }
 
   dialog.addEventListener('close', () => {
-    const opener = route === undefined ? undefined : route[0] === 'replications' ? route[1] : `relationship ${route[1]}`
+    const opener =
+      route === undefined ? undefined : route.kind === 'replications' ? route.name : `relationship ${route.name}`
     if (route !== undefined) history.pushState(undefined, '', '#/')
     route = undefined
+    view = undefined
     if (opener !== undefined) document.querySelector(`main [data-key="${CSS.escape(opener)}"]`)?.focus()
   })
   // A click beside the drawer closes it, as does Escape.
@@ -179,7 +96,9 @@ export function createDetails({ dialog, drawer }) {
   return {
     /** Something of this job, or of the relationships, is new. */
     refresh(kind, names) {
-      if (route?.[0] === kind && (names === undefined || names.includes(route[1]))) show()
+      if (route === undefined) return
+      const isMine = kind === 'replications' ? route.kind === 'replications' : route.kind !== 'replications'
+      if (isMine && (names === undefined || names.includes(route.name))) void show()
     },
   }
 }

@@ -8,7 +8,7 @@ export function h(tag, attributes = {}, ...children) {
     if (name.startsWith('on')) element.addEventListener(name.slice(2), value)
     else element.setAttribute(name, value === true ? '' : value)
   }
-  element.append(...children.flat(2).filter((child) => child !== undefined && child !== false))
+  element.append(...children.flat(3).filter((child) => child !== undefined && child !== false))
   return element
 }
 
@@ -16,7 +16,7 @@ export function h(tag, attributes = {}, ...children) {
 export function replaceContent(parent, ...children) {
   const key = parent.contains(document.activeElement) ? document.activeElement.dataset.key : undefined
   const open = new Set([...parent.querySelectorAll('details[open][data-key]')].map((details) => details.dataset.key))
-  parent.replaceChildren(...children.flat(2).filter((child) => child !== undefined))
+  parent.replaceChildren(...children.flat(3).filter((child) => child !== undefined && child !== false))
   for (const details of parent.querySelectorAll('details[data-key]')) {
     if (open.has(details.dataset.key)) details.open = true
   }
@@ -92,20 +92,14 @@ export function facts(rows) {
   )
 }
 
-/** What the API answers; its own words where it refuses. */
-export async function get(path) {
-  const response = await fetch(path)
-  const body = await response.json()
-  if (!response.ok) throw new Error(body.detail ?? `the service answered ${response.status}`)
-  return body
-}
-
-export function drawerHead(title, status) {
+/** `back`: where closing leads to; default: the overview. */
+export function drawerHead(title, status, back) {
   return h(
     'header',
     { class: 'drawer-head' },
     h('h2', { id: 'details-title', tabindex: '-1', 'data-key': 'title' }, title),
     status === undefined ? undefined : pill(status),
+    back === undefined ? undefined : h('a', { class: 'button', href: back, 'data-key': 'back' }, 'Back'),
     h('a', { class: 'button', href: '#/', 'data-key': 'close', 'aria-label': 'Close the details' }, 'Close'),
   )
 }

@@ -1,6 +1,12 @@
-// The drawer of a relationship: partners, plan on demand, every scope.
+// The drawer of a relationship: partners, authority, pauses and policies, plan on demand, every scope.
 
-import { drawerHead, facts, get, h, pill, planLines, plural, time } from './dom.js'
+import { get } from './api.js'
+import { authorityFacts, openAuthority } from './authority.js'
+import { drawerHead, exactTime, facts, h, pill, plural, time } from './dom.js'
+import { pauseButton, pauseCallouts } from './pauses.js'
+import { planView } from './plan-view.js'
+import { pendingJobs } from './relationships.js'
+import { openReplicate } from './replicate.js'
 
 function partnerFacts(partner) {
   return h(
@@ -23,32 +29,17 @@ function partnerFacts(partner) {
   )
 }
 
-function plannedScope(scope) {
-  return h(
-    'li',
-    { class: 'scope' },
-    h('div', { class: 'scope-head' }, h('code', {}, scope.scopeId), h('span', { class: 'tag' }, scope.action)),
-    scope.obstacles.map(({ message }) => h('p', { class: 'callout', 'data-state': 'held' }, message)),
-    planLines(scope.changes),
-  )
-}
-
 export function planSection(name) {
-  const target = h('div', { 'aria-live': 'polite' })
+  const target = h('div', { class: 'plan-here', 'aria-live': 'polite' })
   const show = async (event) => {
     event.target.disabled = true
     target.replaceChildren(h('p', { class: 'muted' }, 'Reading both servers …'))
     try {
       const plan = await get(`/v1/relationships/${encodeURIComponent(name)}/diff`)
       target.replaceChildren(
-        h('p', { class: 'muted small' }, `${plan.source} → ${plan.target}`),
-        plan.scopes.length === 0
-          ? h('p', {}, 'A replication would change nothing.')
-          : h('ul', { class: 'scopes-list' }, plan.scopes.map(plannedScope)),
-        ...plan.shown.map(({ scopeId, message }) =>
-          h('p', { class: 'callout', 'data-state': 'unknown' }, `${scopeId}: ${message}`),
-        ),
-        ...plan.notes.map((note) => h('p', { class: 'callout', 'data-state': 'pending' }, note)),
+        ...planView(plan)
+          .flat(3)
+          .filter((child) => child !== undefined && child !== false),
       )
     } catch (error) {
       target.replaceChildren(h('p', { class: 'callout', 'data-state': 'failed' }, error.message))
@@ -62,10 +53,92 @@ export function planSection(name) {
       'div',
       { class: 'scope-head' },
       h('h3', {}, 'What a replication would change'),
-      h('button', { type: 'button', class: 'button', onclick: show }, 'Compare now'),
+      h('button', { type: 'button', class: 'button push', onclick: show }, 'Compare now'),
     ),
     target,
   )
+}
+
+function actions(detail, decisions) {
+  const { name, authority } = detail
+  const button = (key, text, onclick) =>
+    h('button', { type: 'button', class: 'button', 'data-key': `${key} ${name}`, onclick }, text)
+  return h(
+    'div',
+    { class: 'actions' },
+    decisions === 0
+      ? undefined
+      : h(
+          'a',
+          {
+            class: 'button primary',
+            href: `#/relationships/${encodeURIComponent(name)}/decide`,
+            'data-key': `decide ${name}`,
+          },
+          `Decide ${plural(decisions, 'scope')}`,
+        ),
+    detail.mode === 'observe' || authority === undefined
+      ? undefined
+      : button('replicate', 'Replicate …', () => openReplicate({ server: authority.side, relationship: name })),
+    pauseButton(detail),
+    button('authority', 'Authority …', () => openAuthority(detail)),
+  )
+}
+
+function windowCallout({ window }) {
+  if (window === undefined || window.state !== 'closed') return undefined
+  return h(
+    'p',
+    { class: 'callout', 'data-state': 'paused' },
+    `The maintenance window is closed${window.reason === undefined ? '' : `: ${window.reason}`}. Changes wait`,
+    window.changesAt === undefined ? undefined : [' until ', exactTime(window.changesAt)],
+    '.',
+  )
+}
+
+function windowText({ window }) {
+  if (window === undefined) return undefined
+  if (window.state === 'always') return 'always'
+  return h(
+    'span',
+    {},
+    window.state,
+    window.changesAt === undefined
+      ? undefined
+      : [window.state === 'open' ? ', closes ' : ', opens ', exactTime(window.changesAt)],
+  )
+}
+
+const policyValue = (value) => (Array.isArray(value) ? value.join(', ') || 'none' : String(value))
+
+function policies({ policy }) {
+  if (policy === undefined || Object.keys(policy).length === 0) return undefined
+  return h(
+    'details',
+    { 'data-key': 'policies', class: 'fold' },
+    h('summary', {}, 'Policies of the configuration'),
+    facts(Object.entries(policy).map(([key, value]) => [key.replaceAll('-', ' '), policyValue(value)])),
+  )
+}
+
+function marks(scope) {
+  const link = (job, text) =>
+    h('a', { href: `#/replications/${encodeURIComponent(job)}`, 'data-key': `${scope.scope} ${text}` }, text)
+  return [
+    scope.restored === undefined
+      ? undefined
+      : h('p', { class: 'small muted' }, link(scope.restored.job, 'restored'), ' ', time(scope.restored.at)),
+    scope.rejected === undefined
+      ? undefined
+      : h(
+          'p',
+          { class: 'small muted' },
+          `rejected by ${scope.rejected.by}${scope.rejected.reason === undefined ? '' : `: ${scope.rejected.reason}`}`,
+        ),
+    scope.writtenBy === undefined
+      ? undefined
+      : h('p', { class: 'small muted' }, link(scope.writtenBy, 'written by this replication')),
+  ]
 }
 
 function scopeTable(scopes) {
@@ -99,7 +172,7 @@ function scopeTable(scopes) {
               {},
               h('td', { class: 'mono nowrap' }, scope.scopeId),
               h('td', {}, pill(scope.sync)),
-              h('td', {}, scope.why),
+              h('td', {}, scope.why, marks(scope)),
               h('td', { class: 'nowrap' }, scope.since === undefined ? '' : time(scope.since)),
             ),
           ),
@@ -109,12 +182,49 @@ function scopeTable(scopes) {
   )
 }
 
+function authorityCallout(detail) {
+  const problem = detail.authorityProblem
+  if (problem === undefined) return undefined
+  return h(
+    'div',
+    { class: 'callout with-action', 'data-state': 'failed' },
+    h('p', {}, problem.message),
+    h(
+      'button',
+      { type: 'button', class: 'button', 'data-key': `settle ${detail.name}`, onclick: () => openAuthority(detail) },
+      'Settle the authority …',
+    ),
+  )
+}
+
 export function relationshipView(detail, plan) {
+  const decisions = detail.scopes.filter(({ action }) => action === 'hold').length
   return [
     drawerHead(detail.name, detail.sync),
-    detail.reason === undefined ? undefined : h('p', { class: 'lead' }, detail.reason),
+    detail.configured ? actions(detail, decisions) : undefined,
+    authorityCallout(detail),
+    pauseCallouts(detail),
+    windowCallout(detail),
+    detail.reason === undefined
+      ? undefined
+      : h(
+          'p',
+          { class: 'callout', 'data-state': detail.sync === 'unknown' ? 'unknown' : 'out-of-sync' },
+          detail.reason,
+        ),
+    facts([
+      ...authorityFacts(detail),
+      ['Mode', detail.configured ? detail.mode : 'not configured, only observed'],
+      ['Quiet period', detail.policy?.['quiet-period']],
+      ['Soak delay', detail.policy?.['soak-delay']],
+      ['Maintenance window', windowText(detail)],
+    ]),
     h('div', { class: 'two' }, detail.partners.map(partnerFacts)),
+    detail.pending.length === 0
+      ? undefined
+      : h('section', {}, h('h3', {}, 'Waiting'), h('ul', { class: 'rows' }, pendingJobs(detail.pending))),
     detail.configured ? plan : undefined,
+    policies(detail),
     scopeTable(detail.scopes),
   ]
 }

@@ -1,19 +1,10 @@
 // The relationship cards.
 
-import { h, pill, plural, replaceContent, shortName, time } from './dom.js'
+import { exactTime, h, pill, plural, replaceContent, shortName, time } from './dom.js'
+import { ownPause } from './pauses.js'
+import { waitText } from './words.js'
 
 const SHOWN_DIFFERENCES = 5
-
-/** What a waiting job waits for, in words. */
-const REASONS = {
-  'quiet-period': 'waiting for the quiet period',
-  'partner-not-normal': 'waiting for a normal failover state',
-  'source-not-steady': 'waiting until the source is steady',
-  unreachable: 'waiting for a server that cannot be reached',
-  uncertain: 'waiting until an unanswered write was looked at',
-  'lock-held': 'another replicator works on it',
-  children: 'waiting for its relationships',
-}
 
 function partner(view) {
   return h(
@@ -76,7 +67,7 @@ function difference(scope) {
 }
 
 function pendingJob(job) {
-  const text = job.running ? 'running now' : (REASONS[job.reason] ?? 'waiting for a replicator')
+  const text = job.running ? 'running now' : waitText(job.reason)
   return h(
     'li',
     {},
@@ -91,6 +82,44 @@ function pendingJob(job) {
       ),
       `: ${text}`,
       job.detail === undefined ? undefined : h('span', { class: 'muted' }, ` (${job.detail})`),
+    ),
+    job.running || job.dueAt === undefined
+      ? undefined
+      : h('span', { class: 'muted small' }, 'tried again ', exactTime(job.dueAt)),
+  )
+}
+
+export function pendingJobs(pending) {
+  return pending.map(pendingJob)
+}
+
+/** What keeps the whole relationship from being written. */
+function stops(relationship) {
+  const { window } = relationship
+  return [
+    ownPause(relationship) !== undefined && pill('paused'),
+    window?.state === 'closed' && pill('outside-window'),
+    relationship.authorityProblem !== undefined && pill(`authority-${relationship.authorityProblem.code}`),
+  ]
+}
+
+/** Scopes that wait for a person; the list carries only the first differences. */
+function decisionLink({ name, differences, configured }) {
+  const count = differences.filter(({ action }) => action === 'hold').length
+  if (count === 0 || !configured) return undefined
+  return h(
+    'p',
+    { class: 'to-decide' },
+    h('span', {}, `${plural(count, 'scope')} ${count === 1 ? 'waits' : 'wait'} for a decision`),
+    h(
+      'a',
+      {
+        class: 'button primary',
+        href: `#/relationships/${encodeURIComponent(name)}/decide`,
+        'data-key': `card decide ${name}`,
+        'aria-label': `Decide ${plural(count, 'scope')} of ${name}`,
+      },
+      'Decide',
     ),
   )
 }
@@ -126,6 +155,7 @@ function card(relationship) {
       relationship.failoverMode === undefined
         ? undefined
         : h('span', { class: 'tag' }, relationship.failoverMode.replaceAll('-', ' ')),
+      stops(relationship),
     ),
     h(
       'div',
@@ -142,13 +172,14 @@ function card(relationship) {
           { class: 'callout', 'data-state': relationship.sync === 'unknown' ? 'unknown' : 'out-of-sync' },
           relationship.reason,
         ),
+    decisionLink(relationship),
     pending.length === 0
       ? undefined
       : h(
           'div',
           { class: 'group' },
           h('h3', {}, 'Waiting'),
-          h('ul', { class: 'rows' }, pending.slice(0, 5).map(pendingJob)),
+          h('ul', { class: 'rows' }, pendingJobs(pending.slice(0, 5))),
         ),
     open === 0
       ? undefined

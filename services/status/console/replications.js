@@ -1,10 +1,12 @@
 // The table of replications: live, filtered, with older pages on demand.
 
 import { duration, h, pill, replaceContent, shortName, time } from './dom.js'
+import { actText } from './words.js'
 
 export function scopesText(replication) {
   const shown = replication.scopeIds.slice(0, 2).join(', ')
   const rest = replication.scopeCount - Math.min(2, replication.scopeIds.length)
+  if (replication.act === 'move-authority') return 'authority'
   if (shown === '') return replication.level === 'server' ? 'every relationship' : 'all scopes'
   return rest > 0 ? `${shown} and ${rest} more` : shown
 }
@@ -13,6 +15,12 @@ export function causeText({ cause }) {
   if (cause.kind === 'change') return 'change'
   if (cause.kind === 'tick') return 'reconcile'
   return cause.actor ?? cause.requester ?? 'request'
+}
+
+/** Whatever is not an ordinary replication says what it is. */
+function actTag({ act }) {
+  const text = actText(act)
+  return text === undefined ? undefined : [h('span', { class: 'tag' }, text), ' ']
 }
 
 /** While something runs, its own progress says more than its status. */
@@ -54,7 +62,7 @@ function row(replication) {
       { class: 'nowrap' },
       replication.target === undefined ? source : `${source} → ${shortName(replication.target)}`,
     ),
-    h('td', {}, causeText(replication)),
+    h('td', {}, actTag(replication), causeText(replication)),
     h('td', { class: 'nowrap' }, time(replication.createdAt)),
     h('td', { class: 'number nowrap' }, duration(replication.durationMs)),
   )

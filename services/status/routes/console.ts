@@ -1,6 +1,6 @@
 // The console: a few files without a build step, read once at start.
 
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { extname } from 'node:path'
 import type { App } from '#status/app.ts'
 
@@ -15,21 +15,12 @@ const TYPES = {
   '.svg': 'image/svg+xml',
 } as const
 
-const FILES = [
-  'index.html',
-  'console.js',
-  'dom.js',
-  'relationships.js',
-  'replications.js',
-  'details.js',
-  'relationship-details.js',
-  'console.css',
-  'icon.svg',
-] as const
+const FOLDER = new URL('../console/', import.meta.url)
+const FILES = readdirSync(FOLDER).filter((file) => extname(file) in TYPES)
 
 export function consoleRoutes(app: App): void {
   for (const file of FILES) {
-    const body = readFileSync(new URL(`../console/${file}`, import.meta.url))
+    const body = readFileSync(new URL(file, FOLDER))
     const url = file === 'index.html' ? '/' : `/${file}`
     app.get(url, { schema: { summary: `The console: ${file}` } }, (_request, reply) => {
       reply.type(TYPES[extname(file) as keyof typeof TYPES])
