@@ -1,6 +1,20 @@
 // Talks to the status API. Nothing else of Twinscope is ever contacted by the CLI.
 
-import type { Problem } from '#contracts/problems.ts'
+import { randomUUID } from 'node:crypto'
+import type { Pause } from '#contracts/control.ts'
+import type {
+  ApproveBody,
+  AuthorityBody,
+  AuthorityView,
+  ClaimBody,
+  Claimed,
+  ConflictList,
+  PauseBody,
+  PickBody,
+  RejectBody,
+  RestoreBody,
+  RestorePlan,
+} from '#contracts/decisions-api.ts'
 import type {
   Accepted,
   PlanAnswer,
@@ -10,38 +24,42 @@ import type {
   ReplicationBody,
   ReplicationDetail,
   ReplicationList,
+  Server,
 } from '#contracts/status-api.ts'
 import { readEvents } from './events.ts'
+import { type Answer, ApiProblem, createHttp } from './http.ts'
 
 export const DEFAULT_URL = 'http://127.0.0.1:8420'
 
-/** The service answered with a problem (RFC 9457). */
-export class ApiProblem extends Error {
-  readonly problem: Problem
-  constructor(problem: Problem) {
-    super(problem.detail)
-    this.name = 'ApiProblem'
-    this.problem = problem
-  }
-}
-
-/** The service could not be reached, or did not answer as it should. */
-export class ApiUnreachable extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options)
-    this.name = 'ApiUnreachable'
-  }
-}
+/** What `/readyz` answers. */
+export type Readiness = { readonly ready: boolean; readonly missing: readonly string[] }
 
 export interface Api {
   readonly url: string
+  readiness(): Promise<Readiness>
+  servers(): Promise<readonly Server[]>
   relationships(): Promise<readonly Relationship[]>
   relationship(name: string): Promise<RelationshipDetail>
   diff(name: string, scopes: readonly string[] | undefined): Promise<RelationshipPlan>
   plan(body: ReplicationBody): Promise<PlanAnswer>
-  replicate(body: ReplicationBody, idempotencyKey: string): Promise<Accepted>
+  replicate(body: ReplicationBody): Promise<Accepted>
   replications(query: Readonly<Record<string, string>>): Promise<ReplicationList>
   replication(job: string): Promise<ReplicationDetail>
+  approve(job: string, body: ApproveBody): Promise<Accepted>
+  reject(job: string, body: RejectBody): Promise<Accepted>
+  planRestore(job: string, body: RestoreBody): Promise<RestorePlan>
+  restore(job: string, body: RestoreBody): Promise<Accepted>
+  pauses(): Promise<readonly Pause[]>
+  /** `relationship` absent: the whole fleet. */
+  pause(relationship: string | undefined, body: PauseBody): Promise<Pause>
+  resume(relationship: string | undefined): Promise<void>
+  authority(relationship: string): Promise<Answer<AuthorityView>>
+  /** Only where the authority is still the one that was read with `etag`. */
+  moveAuthority(relationship: string, body: AuthorityBody, etag: string): Promise<Accepted>
+  conflicts(relationship: string, scopes: readonly string[] | undefined): Promise<ConflictList>
+  /** Keeps one side's content of exactly these scopes. */
+  pick(relationship: string, body: PickBody): Promise<Accepted>
+  claimServer(server: string, body: ClaimBody): Promise<Claimed>
   /** Follows a replication to its end; calls back at every change. Connects again where the connection breaks. */
   follow(job: string, onChange: (replication: ReplicationDetail) => void): Promise<ReplicationDetail>
 }
@@ -49,69 +67,25 @@ export interface Api {
 /** Milliseconds in which a lost connection must come back while following. */
 const GIVE_UP_MS = 60_000
 const RECONNECT_MS = 500
-const REQUEST_TIMEOUT_MS = 60_000
 
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const { cause } = error
-  if (cause instanceof AggregateError && cause.errors[0] instanceof Error) return cause.errors[0].message
-  return cause instanceof Error ? cause.message : error.message
-}
-
-async function problemOf(response: Response, url: string): Promise<ApiProblem | ApiUnreachable> {
-  if (response.headers.get('content-type')?.includes('application/problem+json')) {
-    return new ApiProblem((await response.json()) as Problem)
-  }
-  return new ApiUnreachable(`${url} answered ${response.status}, but is no Twinscope status service; check --url`)
+function scopeQuery(scopes: readonly string[] | undefined): string {
+  return scopes === undefined ? '' : `?${new URLSearchParams({ scope: scopes.join(',') })}`
 }
 
 export function createApi(options: { readonly url: string; readonly token?: string | undefined }): Api {
-  const base = options.url.replace(/\/+$/, '')
-  const authorization = options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }
-
-  async function send(path: string, init: RequestInit & { readonly headers?: Record<string, string> } = {}) {
-    const url = `${base}${path}`
-    let response: Response
-    try {
-      response = await fetch(url, { ...init, headers: { ...authorization, ...init.headers } })
-    } catch (error) {
-      throw new ApiUnreachable(
-        `the status service at ${base} cannot be reached (${reasonOf(error)}). Is it running? Start it (npm start), or name another with --url or TWINSCOPE_URL`,
-        { cause: error },
-      )
-    }
-    if (!response.ok) throw await problemOf(response, url)
-    return response
-  }
-
-  async function get<T>(path: string): Promise<T> {
-    const response = await send(path, { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) })
-    return await bodyOf<T>(response, path)
-  }
-
-  async function post<T>(path: string, body: unknown, headers: Record<string, string> = {}): Promise<T> {
-    const response = await send(path, {
-      method: 'POST',
-      body: JSON.stringify(body),
-      headers: { 'content-type': 'application/json', ...headers },
-      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
-    })
-    return await bodyOf<T>(response, path)
-  }
-
-  async function bodyOf<T>(response: Response, path: string): Promise<T> {
-    try {
-      return (await response.json()) as T
-    } catch (error) {
-      throw new ApiUnreachable(`${base}${path} did not answer with JSON; check --url`, { cause: error })
-    }
-  }
+  const http = createHttp(options)
+  const of = encodeURIComponent
+  // A key of its own for each call: the CLI never repeats one by itself, and what is on the way is carried out once.
+  const request = <T>(path: string, body: unknown, headers: Readonly<Record<string, string>> = {}) =>
+    http.send<T>('POST', path, body, { 'idempotency-key': randomUUID(), ...headers })
+  const pausePath = (relationship: string | undefined) =>
+    relationship === undefined ? '/v1/pause' : `/v1/relationships/${of(relationship)}/pause`
 
   /** One connection; `undefined`: it broke before the end. */
   async function followOnce(job: string, onChange: (replication: ReplicationDetail) => void) {
-    const response = await send(`/v1/replications/${encodeURIComponent(job)}/events`)
-    if (response.body === null) return undefined
-    for await (const { event, data } of readEvents(response.body)) {
+    const body = await http.stream(`/v1/replications/${of(job)}/events`)
+    if (body === undefined) return undefined
+    for await (const { event, data } of readEvents(body)) {
       if (event !== 'replication') continue
       const replication = JSON.parse(data) as ReplicationDetail
       onChange(replication)
@@ -121,17 +95,33 @@ export function createApi(options: { readonly url: string; readonly token?: stri
   }
 
   return {
-    url: base,
-    relationships: async () => (await get<{ items: Relationship[] }>('/v1/relationships')).items,
-    relationship: (name) => get(`/v1/relationships/${encodeURIComponent(name)}`),
-    diff: (name, scopes) =>
-      get(
-        `/v1/relationships/${encodeURIComponent(name)}/diff${scopes === undefined ? '' : `?${new URLSearchParams({ scope: scopes.join(',') })}`}`,
-      ),
-    plan: (body) => post('/v1/plans', body),
-    replicate: (body, idempotencyKey) => post('/v1/replications', body, { 'idempotency-key': idempotencyKey }),
-    replications: (query) => get(`/v1/replications?${new URLSearchParams(query)}`),
-    replication: (job) => get(`/v1/replications/${encodeURIComponent(job)}`),
+    url: http.base,
+    readiness: () => http.get('/readyz', [503]),
+    servers: async () => (await http.get<{ items: Server[] }>('/v1/servers')).items,
+    relationships: async () => (await http.get<{ items: Relationship[] }>('/v1/relationships')).items,
+    relationship: (name) => http.get(`/v1/relationships/${of(name)}`),
+    diff: (name, scopes) => http.get(`/v1/relationships/${of(name)}/diff${scopeQuery(scopes)}`),
+    plan: (body) => http.send('POST', '/v1/plans', body),
+    replicate: (body) => request('/v1/replications', body),
+    replications: (query) => http.get(`/v1/replications?${new URLSearchParams(query)}`),
+    replication: (job) => http.get(`/v1/replications/${of(job)}`),
+    approve: (job, body) => request(`/v1/replications/${of(job)}/approve`, body),
+    reject: (job, body) => request(`/v1/replications/${of(job)}/reject`, body),
+    planRestore: (job, body) => http.send('POST', `/v1/replications/${of(job)}/restore/plan`, body),
+    restore: (job, body) => request(`/v1/replications/${of(job)}/restore`, body),
+    pauses: async () => (await http.get<{ items: Pause[] }>('/v1/pauses')).items,
+    pause: (relationship, body) => http.send('PUT', pausePath(relationship), body),
+    resume: (relationship) => http.remove(pausePath(relationship)),
+    authority: (relationship) => http.getTagged(`/v1/relationships/${of(relationship)}/authority`),
+    moveAuthority: (relationship, body, etag) =>
+      http.send('PUT', `/v1/relationships/${of(relationship)}/authority`, body, {
+        'if-match': etag,
+        'idempotency-key': randomUUID(),
+      }),
+    conflicts: (relationship, scopes) =>
+      http.get(`/v1/relationships/${of(relationship)}/conflicts${scopeQuery(scopes)}`),
+    pick: (relationship, body) => request(`/v1/relationships/${of(relationship)}/conflicts/pick`, body),
+    claimServer: (server, body) => http.send('POST', `/v1/servers/${of(server)}/claim`, body),
     async follow(job, onChange) {
       let lastSeenAt = performance.now()
       const seen = (replication: ReplicationDetail) => {

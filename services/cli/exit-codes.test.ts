@@ -25,6 +25,7 @@ test('every status has an exit code', () => {
   assert.deepEqual(Object.fromEntries(codes), {
     replicated: 0,
     'already-in-sync': 0,
+    done: 0,
     held: 4,
     refused: 1,
     failed: 1,
@@ -38,6 +39,7 @@ test('a refusal tells the wrong side from "not in this mode" and from a wrong na
   assert.equal(exitOfStatus('refused', 'not-authoritative'), 5)
   assert.equal(exitOfStatus('refused', 'observed-only'), 4)
   assert.equal(exitOfStatus('refused', 'paused'), 4)
+  assert.equal(exitOfStatus('refused', 'outside-window'), 4)
   assert.equal(exitOfStatus('refused', 'unknown-scope'), 1)
 })
 

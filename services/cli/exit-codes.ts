@@ -38,6 +38,7 @@ export function exitOfStatus(status: RunStatus, code: string | undefined): ExitC
   switch (status) {
     case 'replicated':
     case 'already-in-sync':
+    case 'done':
     case 'superseded':
     case 'pending':
     case 'running':

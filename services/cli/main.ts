@@ -4,25 +4,46 @@
 import { readFileSync } from 'node:fs'
 import { hostname, userInfo } from 'node:os'
 import { nearest } from '#service-host/nearest.ts'
-import { ApiProblem, ApiUnreachable, createApi, DEFAULT_URL } from './api-client.ts'
+import { createApi, DEFAULT_URL } from './api-client.ts'
 import { isCmdlet } from './cmdlet.ts'
 import { type Command, type CommandContext, UsageError } from './command.ts'
+import { approveCommand } from './commands/approve.ts'
+import { authorityCommand } from './commands/authority.ts'
+import { claimServerCommand } from './commands/claim-server.ts'
 import { configCommand } from './commands/config-check.ts'
+import { conflictsCommand } from './commands/conflicts.ts'
 import { diffCommand } from './commands/diff.ts'
+import { doctorCommand } from './commands/doctor.ts'
 import { historyCommand } from './commands/history.ts'
 import { invokeReplicationCommand } from './commands/invoke-replication.ts'
+import { onboardCommand } from './commands/onboard.ts'
+import { pauseCommand } from './commands/pause.ts'
+import { rejectCommand } from './commands/reject.ts'
 import { replicateCommand } from './commands/replicate.ts'
+import { restoreCommand } from './commands/restore.ts'
+import { resumeCommand } from './commands/resume.ts'
 import { showCommand } from './commands/show.ts'
 import { statusCommand } from './commands/status.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
+import { ApiProblem, ApiUnreachable } from './http.ts'
 import { processTerminal, type Terminal } from './terminal.ts'
 
 export const COMMANDS: readonly Command[] = [
-  replicateCommand,
   statusCommand,
   diffCommand,
+  conflictsCommand,
+  replicateCommand,
+  onboardCommand,
+  approveCommand,
+  rejectCommand,
+  restoreCommand,
+  pauseCommand,
+  resumeCommand,
+  authorityCommand,
   historyCommand,
   showCommand,
+  doctorCommand,
+  claimServerCommand,
   configCommand,
   invokeReplicationCommand,
 ]

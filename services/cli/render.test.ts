@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { RelationshipPlan, ReplicationDetail } from '#contracts/status-api.ts'
-import { sinceOf } from './commands/history.ts'
 import { duration, renderRelationshipPlan, renderResult, replicatedScopeIds, table } from './render.ts'
+import { sinceOf } from './times.ts'
 
 function aReplication(more: Partial<ReplicationDetail> = {}): ReplicationDetail {
   return {
@@ -11,6 +11,7 @@ function aReplication(more: Partial<ReplicationDetail> = {}): ReplicationDetail 
     automatic: false,
     relationship: 'dhcp1-dhcp2',
     source: 'dhcp1',
+    act: 'replicate',
     status: 'replicated',
     cause: { kind: 'request' },
     scopeIds: [],

@@ -61,6 +61,16 @@ export function renderRelationshipPlan(plan: RelationshipPlan): string {
   return lines.join('\n')
 }
 
+/** What a yes overwrites, and what of it is held. */
+export function overwriteQuestion(plans: readonly RelationshipPlan[]): string {
+  const parts = plans.map((plan) => {
+    const held = plan.scopes.filter(({ obstacles }) => obstacles.length > 0).length
+    const approves = held === 0 ? '' : `, of which ${held} held and approved by your yes`
+    return `${plural(plan.scopes.length, 'scope')} on ${plan.target} with the settings of ${plan.source}${approves}`
+  })
+  return `Overwrite ${parts.join('; ')}?`
+}
+
 export function renderPlan(answer: PlanAnswer): string {
   return [
     ...answer.plans.map(renderRelationshipPlan),
@@ -79,31 +89,13 @@ export function renderRelationships(relationships: readonly Relationship[]): str
       relationship.name,
       relationship.sync,
       relationship.authority?.side ?? '-',
-      relationship.mode,
+      relationship.pauses.length > 0 ? `${relationship.mode}, paused` : relationship.mode,
       failoverStates(relationship),
       relationship.sync === 'unknown' ? '?' : `${relationship.counts.inSync}/${relationship.counts.total} in sync`,
       relationship.pending.map(({ reason, running }) => (running ? 'running' : (reason ?? 'pending'))).join(', ') ||
         '-',
     ]),
   )
-}
-
-/** Why each thing is as it is; nothing where all is in sync. */
-export function renderWhy(relationship: Relationship): readonly string[] {
-  const lines: string[] = []
-  if (relationship.reason !== undefined) lines.push(`${relationship.name}: ${relationship.reason}`)
-  for (const scope of relationship.differences) {
-    lines.push(`${relationship.name}  ${scope.scopeId}  ${scope.sync}: ${scope.why}`)
-  }
-  const rest = relationship.counts.outOfSync + relationship.counts.conflict - relationship.differences.length
-  if (rest > 0) lines.push(`${relationship.name}  … and ${plural(rest, 'more scope')} not in sync`)
-  for (const job of relationship.pending) {
-    const detail = job.detail === undefined ? '' : `: ${job.detail}`
-    lines.push(
-      `${relationship.name}  job ${job.job} ${job.running ? 'is running' : `waits (${job.reason ?? 'for a replicator'})`}${detail}`,
-    )
-  }
-  return lines
 }
 
 export function causeText({ cause }: Replication): string {
@@ -133,7 +125,7 @@ export function renderHistory(replications: readonly Replication[]): string {
     replications.map((replication) => [
       localTime(replication.createdAt),
       replication.job,
-      replication.status,
+      replication.act === 'replicate' ? replication.status : `${replication.act}: ${replication.status}`,
       replication.relationship ?? '-',
       replication.source,
       scopesText(replication),
@@ -190,6 +182,8 @@ export function renderReplication(replication: ReplicationDetail): string {
     ['created', localTime(replication.createdAt)],
     ['finished', replication.finishedAt === undefined ? undefined : localTime(replication.finishedAt)],
     ['took', replication.durationMs === undefined ? undefined : duration(replication.durationMs)],
+    ['act', replication.act === 'replicate' ? undefined : replication.act],
+    ['of', replication.of],
     ['plan', replication.planDigest],
     ['trace', replication.cause.traceparent?.split('-')[1]],
   ]

@@ -5,6 +5,9 @@ import { EXIT } from '#cli/exit-codes.ts'
 import { plural } from '#cli/render.ts'
 import { ConfigurationError, loadConfiguration } from '#service-host/configuration.ts'
 
+// It asks no service, so it takes no --url.
+const OPTIONS = { json: COMMON_OPTIONS.json, help: COMMON_OPTIONS.help } as const
+
 const HELP = `twinscope config check FILE
 
 Reads a configuration as the services would and names every problem with its line.
@@ -15,17 +18,17 @@ Reads a configuration as the services would and names every problem with its lin
 Examples
   twinscope config check twinscope.yaml
 
-Exit codes: 0 good (warnings go to standard error), 1 problems`
+Exit codes: 0 good (warnings go to standard error), 1 problems, 2 usage`
 
 export const configCommand: Command = {
   name: 'config',
   summary: 'config check FILE: check a configuration file',
+  options: OPTIONS,
   help: HELP,
   async run(args, { terminal }) {
-    const { help: _help, json } = COMMON_OPTIONS
-    const { values, positionals } = parse(args, { json }, { least: 2, most: 2, names: '`check FILE`' })
+    const { values, positionals } = parse(args, OPTIONS, { least: 2, most: 2, names: '`check FILE`' })
     const [verb, file = ''] = positionals
-    if (verb !== 'check') throw new UsageError(`there is no "config ${verb}"; there is "config check FILE"`)
+    if (verb !== 'check') throw new UsageError(`there is no "config ${verb}"; write config check FILE`)
     try {
       const loaded = loadConfiguration(file)
       if (values.json) {

@@ -3,7 +3,19 @@
 import { COMMON_HELP, COMMON_OPTIONS, type Command, parse, UsageError } from '#cli/command.ts'
 import { EXIT } from '#cli/exit-codes.ts'
 import { renderHistory } from '#cli/render.ts'
+import { sinceOf } from '#cli/times.ts'
 import { RUN_STATUSES } from '#contracts/status-api.ts'
+
+const OPTIONS = {
+  ...COMMON_OPTIONS,
+  relationship: { type: 'string' },
+  server: { type: 'string' },
+  status: { type: 'string' },
+  since: { type: 'string' },
+  requests: { type: 'boolean', default: false },
+  limit: { type: 'string', default: '20' },
+  cursor: { type: 'string' },
+} as const
 
 const HELP = `twinscope history [--relationship NAME] [--server NAME] [--status STATUS] [--since TIME] [--limit N]
 
@@ -18,40 +30,17 @@ ${COMMON_HELP}
 
 Examples
   twinscope history --since 2h
-  twinscope history --relationship dhcp1-dhcp2 --status held`
+  twinscope history --relationship dhcp1-dhcp2 --status held
 
-/** `2h` back from now, or a time. */
-export function sinceOf(text: string, now = Date.now()): string {
-  const back = /^(\d+)(s|m|h|d)$/.exec(text)
-  if (back !== null) {
-    const unit = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[back[2] as 's' | 'm' | 'h' | 'd']
-    return new Date(now - Number(back[1]) * unit).toISOString()
-  }
-  const time = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN
-  if (Number.isNaN(time))
-    throw new UsageError(`--since "${text}": write a time (2026-11-24T10:00:00Z) or how far back (2h)`)
-  return new Date(time).toISOString()
-}
+Exit codes: 0 done, also where nothing matches, 1 error, 2 usage`
 
 export const historyCommand: Command = {
   name: 'history',
   summary: 'replications that were, newest first',
+  options: OPTIONS,
   help: HELP,
   async run(args, { api, terminal }) {
-    const { values } = parse(
-      args,
-      {
-        ...COMMON_OPTIONS,
-        relationship: { type: 'string' },
-        server: { type: 'string' },
-        status: { type: 'string' },
-        since: { type: 'string' },
-        requests: { type: 'boolean', default: false },
-        limit: { type: 'string', default: '20' },
-        cursor: { type: 'string' },
-      },
-      { least: 0, most: 0, names: '' },
-    )
+    const { values } = parse(args, OPTIONS, { least: 0, most: 0, names: '' })
     if (values.status !== undefined && !RUN_STATUSES.some((status) => status === values.status)) {
       throw new UsageError(`--status "${values.status}" is none of ${RUN_STATUSES.join(', ')}`)
     }

@@ -14,11 +14,13 @@ Examples
   twinscope show 01JCXKQ3M6T5YV0R9W2B4D8F7H
   twinscope show 01JCXKQ3M6T5YV0R9W2B4D8F7H --json
 
-The exit code is that of the replication: 0 done, 1 failed, 4 held, 5 not authoritative`
+Exit codes, those of the replication: 0 done or still running, 1 failed, or there is none, 2 usage, 4 held or refused
+because observed, paused or outside its window, 5 not authoritative`
 
 export const showCommand: Command = {
   name: 'show',
   summary: 'one replication with its scopes, plan and stages',
+  options: COMMON_OPTIONS,
   help: HELP,
   async run(args, { api, terminal }) {
     const { values, positionals } = parse(args, COMMON_OPTIONS, { least: 1, most: 1, names: 'JOB' })
