@@ -3,7 +3,7 @@
 
 import type { Json } from '#dhcp/json.ts'
 import type { DiscoveredRelationship } from '#dhcp/relationship.ts'
-import type { Scope, ScopeKey } from '#dhcp/scope.ts'
+import type { ExclusionRange, Scope, ScopeKey } from '#dhcp/scope.ts'
 
 /**
  * The answer of the cheap look. While `instance` and `token` stay as they were,
@@ -15,6 +15,8 @@ export type Probe = {
   /** Changes when the server loaded or was given a configuration. */
   readonly token: string
   readonly relationships: readonly {
+    /** The relationship's name at the server. */
+    readonly name: string
     readonly ownName: string
     readonly nativeState: string
     readonly state: DiscoveredRelationship['state']
@@ -64,6 +66,20 @@ export type PersistResult =
   | { readonly kind: 'persisted'; readonly note?: string }
   | { readonly kind: 'not-persisted'; readonly code: 'read-only' | 'disk-full' | 'rejected'; readonly message: string }
 
+/** Whose mark a server bears. */
+export type Claim =
+  /** `previous`: whose mark was replaced by ours. */
+  | { readonly kind: 'ours'; readonly previous?: string }
+  | { readonly kind: 'foreign'; readonly owner: string }
+  /** No mark can be left at this server. */
+  | { readonly kind: 'unsupported' }
+
+export type ActiveLeases = {
+  readonly count: number
+  /** The first few addresses, in their order. */
+  readonly examples: readonly string[]
+}
+
 export type DriverErrorCode =
   /** No connection. Nothing was sent. */
   | 'unreachable'
@@ -104,13 +120,9 @@ export interface DhcpDriver extends ScopeReader {
   readonly product: 'kea' | 'simulated' | 'windows'
   /**
    * Whether this installation may write here: checks the installation id left at the server and leaves
-   * ours where there is none. Returns who owns it otherwise.
+   * ours where there is none. Returns who owns it otherwise. `replace`: puts ours in the place of any other.
    */
-  claim(
-    installation: string,
-  ): Promise<
-    { readonly kind: 'ours' } | { readonly kind: 'foreign'; readonly owner: string } | { readonly kind: 'unsupported' }
-  >
+  claim(installation: string, options?: { readonly replace?: boolean }): Promise<Claim>
   /**
    * Writes a batch of scopes on top of `from`, a snapshot read just before under the gate's mutex.
    * All or nothing; everything that is not in the batch stays effectively as it is.
@@ -124,4 +136,9 @@ export interface DhcpDriver extends ScopeReader {
    * sure that the server serves what it runs. Absent where a server that answers also serves.
    */
   revive?(): Promise<void>
+  /**
+   * Leases of the scope that a client holds now, outside of these ranges. `undefined`, or absent, where the
+   * server cannot say: a Kea without the lease commands, for instance.
+   */
+  activeLeasesOutside?(scope: Scope, ranges: readonly ExclusionRange[]): Promise<ActiveLeases | undefined>
 }

@@ -1,5 +1,6 @@
 // What the gate machine's effects are in the world: reads and writes of the driver, entries of the journal.
 
+import type { GateErrorCode } from '#contracts/gate.ts'
 import { type ScopeContent, scopeOf } from '#dhcp/fingerprint.ts'
 import type { ScopeKey } from '#dhcp/scope.ts'
 import type { DhcpDriver, ScopeWrite } from '#drivers/driver.ts'
@@ -32,6 +33,18 @@ export type Effects = {
   lastFailure(): unknown
   /** The last read under the mutex, from which a write starts. */
   lastRead(): Observation | undefined
+}
+
+function failed(code: GateErrorCode, message: string): Extract<GateInput, { kind: 'readFailed' }> {
+  return { kind: 'readFailed', code, message }
+}
+
+function foreignMessage(server: string, owner: string): string {
+  return `Another installation of Twinscope (${owner}) writes to ${server}. If that one does not run any more, take the server over: twinscope claim-server ${server}. If it does, stop it first, or take ${server} out of this configuration.`
+}
+
+function unsupportedMessage(server: string): string {
+  return `${server} cannot keep the mark of an installation, so two could write to it unnoticed. If no other Twinscope writes to it, say so with "exclusive: true" at this server in the configuration; a Kea server can name its "config-file" instead.`
 }
 
 export function createEffects(options: EffectsOptions): Effects {
@@ -90,11 +103,30 @@ export function createEffects(options: EffectsOptions): Effects {
   async function writeProblem(): Promise<Extract<GateInput, { kind: 'readFailed' }> | undefined> {
     const claim = await driver.claim(options.installation)
     if (claim.kind === 'ours' || (claim.kind === 'unsupported' && options.exclusive)) return undefined
-    const message =
-      claim.kind === 'foreign'
-        ? `Another installation of Twinscope (${claim.owner}) writes to ${server}. Stop it and remove its mark at the server, or take ${server} out of this configuration.`
-        : `${server} cannot keep the mark of an installation, so two could write to it unnoticed. If no other Twinscope writes to it, say so with "exclusive: true" at this server in the configuration; a Kea server can name its "config-file" instead.`
-    return { kind: 'readFailed', code: 'foreign-installation', message }
+    const message = claim.kind === 'foreign' ? foreignMessage(server, claim.owner) : unsupportedMessage(server)
+    return failed('foreign-installation', message)
+  }
+
+  /** Puts our mark in the place of any other. */
+  async function claim(): Promise<GateInput> {
+    try {
+      const claimed = await driver.claim(options.installation, { replace: true })
+      switch (claimed.kind) {
+        case 'ours': {
+          if (claimed.previous === undefined) return { kind: 'claimed' }
+          logger.warn({ server, previous: claimed.previous }, 'the mark of another installation was replaced by ours')
+          return { kind: 'claimed', previous: claimed.previous }
+        }
+        case 'foreign':
+          return failed('foreign-installation', foreignMessage(server, claimed.owner))
+        case 'unsupported':
+          return failed('foreign-installation', unsupportedMessage(server))
+        default:
+          return claimed satisfies never
+      }
+    } catch (error) {
+      return failed(gateCodeOf(error), messageOf(error))
+    }
   }
 
   /** A server may say that it has what it had before, and serve nobody: the driver makes sure that it does. */
@@ -159,9 +191,12 @@ export function createEffects(options: EffectsOptions): Effects {
     }
   }
 
-  async function persist(): Promise<GateInput> {
+  async function persist(again: boolean): Promise<GateInput> {
     let message: string | undefined
     try {
+      // Since the write that could not be persisted, somebody else may have claimed the server.
+      const problem = again ? await writeProblem() : undefined
+      if (problem !== undefined) return { kind: 'persistAnswered', persisted: false, message: problem.message }
       const result = await driver.persist()
       if (result.kind === 'not-persisted') message = result.message
       else if (result.note !== undefined) logger.warn({ server, reason: result.note }, 'persisted, with a reservation')
@@ -202,7 +237,9 @@ export function createEffects(options: EffectsOptions): Effects {
         case 'write':
           return await write(effect)
         case 'persist':
-          return await persist()
+          return await persist(effect.again === true)
+        case 'claim':
+          return await claim()
         case 'journalEnd':
           return journalled(() => {
             const serial = journal.end(

@@ -3,7 +3,15 @@
 import { contentOf, type ScopeContent } from '#dhcp/fingerprint.ts'
 import type { FailoverState } from '#dhcp/relationship.ts'
 import { parseScopeKey, type Scope, type ScopeKey } from '#dhcp/scope.ts'
-import { type ApplyResult, type DhcpDriver, DriverError, type PersistResult, type Snapshot } from '#drivers/driver.ts'
+import {
+  type ApplyResult,
+  type Claim,
+  type DhcpDriver,
+  DriverError,
+  type PersistResult,
+  type Snapshot,
+} from '#drivers/driver.ts'
+import { leasesOutside } from '#drivers/leases.ts'
 
 export function aScope(key: string, lifetime = 3600): Scope {
   const parsed = parseScopeKey(key)
@@ -19,7 +27,9 @@ export class FakeServer {
   state: FailoverState = 'normal'
   /** Thrown by the next reads while it is set. */
   failure: DriverError | undefined
-  claimed: Awaited<ReturnType<DhcpDriver['claim']>> = { kind: 'ours' }
+  claimed: Claim = { kind: 'ours' }
+  /** Addresses that are leased; the server cannot say for scopes that are not here. */
+  readonly leases = new Map<ScopeKey, readonly string[]>()
   persistResult: PersistResult = { kind: 'persisted' }
   /** Called in the place of a write; default: takes it. */
   onApply: ((take: () => void) => ApplyResult) | undefined
@@ -77,7 +87,10 @@ export class FakeServer {
   driver(): DhcpDriver {
     return {
       product: 'simulated',
-      probe: async () => ({ instance: this.instance, token: '', relationships: [] }),
+      probe: async () => {
+        if (this.failure !== undefined) throw this.failure
+        return { instance: this.instance, token: '', relationships: this.snapshot().relationships }
+      },
       read: async () => {
         this.reads++
         this.asked.push('read')
@@ -90,7 +103,16 @@ export class FakeServer {
         return snapshot
       },
       close: async () => {},
-      claim: async () => this.claimed,
+      claim: async (_installation, { replace = false } = {}) => {
+        if (!replace || this.claimed.kind !== 'foreign') return this.claimed
+        const { owner } = this.claimed
+        this.claimed = { kind: 'ours' }
+        return { kind: 'ours', previous: owner }
+      },
+      activeLeasesOutside: async ({ key }, ranges) => {
+        const addresses = this.leases.get(key)
+        return addresses === undefined ? undefined : leasesOutside(addresses, ranges)
+      },
       apply: async (_from, writes) => {
         this.applied.push(writes.map(({ scope }) => scope))
         const take = () => {

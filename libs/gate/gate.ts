@@ -10,7 +10,7 @@ import type { DiscoveredRelationship } from '#dhcp/relationship.ts'
 import type { ScopeKey } from '#dhcp/scope.ts'
 import { type DhcpDriver, DriverError, type Snapshot } from '#drivers/driver.ts'
 import { createEffects } from './effects.ts'
-import { type Journal, RETENTION_MS } from './journal.ts'
+import { DEFAULT_RETENTION_MS, type Journal } from './journal.ts'
 import { manifestOf } from './manifest.ts'
 import { type Observation, observationOf } from './observation.ts'
 import { createRequests } from './requests.ts'
@@ -20,6 +20,9 @@ import { createStaged } from './staged.ts'
 
 /** Milliseconds between two removals of old journal entries. */
 const PRUNE_EVERY_MS = 24 * 3_600_000
+
+/** After how long a cover that nobody ended ends by itself, by default. Milliseconds. */
+const DEFAULT_COVER_MS = 30_000
 
 /** What the gate needs of a logger; pino's has it. */
 export type GateLogger = {
@@ -40,6 +43,10 @@ export type GateOptions = {
   /** The configuration's promise that no other Twinscope writes here. */
   readonly exclusive: boolean
   readonly logger: GateLogger
+  /** How long results and pre-images are kept. Milliseconds, default 90 days. */
+  readonly retentionMs?: number
+  /** After how long a cover that nobody ended ends by itself. Milliseconds, default 30000. */
+  readonly coverMs?: number
   /** Called after every full read, also those of prepare and commit. */
   readonly onSnapshot?: (observation: Observation) => void
   /** RFC 3339 time; default: the system clock. */
@@ -84,6 +91,7 @@ export interface Gate {
 export function createGate(options: GateOptions): Gate {
   const { server, driver, journal, logger } = options
   const now = options.now ?? (() => new Date().toISOString())
+  const { retentionMs = DEFAULT_RETENTION_MS } = options
   const newTicket = options.newTicket ?? (() => randomBytes(16).toString('hex'))
   let latest: Observation | undefined
   // Continues where an earlier process was, so that a revision never names two different changes.
@@ -117,7 +125,7 @@ export function createGate(options: GateOptions): Gate {
   function prune(): void {
     if (performance.now() - prunedAt < PRUNE_EVERY_MS && prunedAt > 0) return
     prunedAt = performance.now()
-    journal.prune(new Date(Date.parse(now()) - RETENTION_MS).toISOString())
+    journal.prune(new Date(Date.parse(now()) - retentionMs).toISOString())
   }
 
   /** What a relationship's name means here, once the server was read. */
@@ -148,6 +156,8 @@ export function createGate(options: GateOptions): Gate {
     server,
     authorities: journal.authorities(),
     open: journal.openCommit(),
+    restored: journal.marks.allRestored(),
+    coverMs: options.coverMs ?? DEFAULT_COVER_MS,
     perform: effects.perform,
     onBug: (error) =>
       logger.error({ server, err: error }, 'the gate failed; it accepts nothing until the watcher is restarted'),
@@ -156,8 +166,10 @@ export function createGate(options: GateOptions): Gate {
     server,
     journal,
     machine,
+    driver,
     staged,
     matched,
+    logger,
     newTicket,
     latest: () => (isUnreadable ? undefined : latest),
     lastRead: effects.lastRead,
@@ -170,6 +182,7 @@ export function createGate(options: GateOptions): Gate {
           observation,
           discovered: discoveredIn(observation, relationship),
           authority: machine.authority(relationship),
+          retentionMs,
         },
         journal,
       ),

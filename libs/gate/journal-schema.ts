@@ -26,4 +26,17 @@ CREATE TABLE IF NOT EXISTS seen (
 CREATE TABLE IF NOT EXISTS dirty (
   relationship TEXT NOT NULL, scope TEXT NOT NULL, message TEXT NOT NULL, at TEXT NOT NULL,
   PRIMARY KEY (relationship, scope)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS commit_exception (
+  commit_id INTEGER PRIMARY KEY REFERENCES commits (id) ON DELETE CASCADE,
+  kind TEXT NOT NULL CHECK (kind IN ('adopt', 'restore')), approval TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS restored (
+  relationship TEXT NOT NULL, scope TEXT NOT NULL, job TEXT NOT NULL, at TEXT NOT NULL,
+  PRIMARY KEY (relationship, scope)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS writer (
+  scope TEXT PRIMARY KEY, job TEXT NOT NULL, revision INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 `
+
+/** A text out of a row: SQL's NULL is an absent member. */
+export function textIn<K extends string>(key: K, value: unknown): { readonly [P in K]?: string } {
+  return (typeof value === 'string' ? { [key]: value } : {}) as { readonly [P in K]?: string }
+}

@@ -226,9 +226,9 @@ test('a scope is dirty until a base is set for it', (context) => {
   context.after(() => journal.close())
   const dirty = { scope: A, result: 'held' as const, code: 'dirty', message: 'why' }
   journal.end({ job: 'j', relationship: r, epoch: 1, results: [dirty] }, [], contents, T1)
-  assert.deepEqual([...journal.dirty(r)], [[A, 'why']])
+  assert.deepEqual([...journal.marks.dirty(r)], [[A, 'why']])
   journal.bases.agree(r, 1, [{ scope: A, fingerprint: one.fingerprint }], contents, T1)
-  assert.deepEqual([...journal.dirty(r)], [])
+  assert.deepEqual([...journal.marks.dirty(r)], [])
 })
 
 test('agreeing again on the same content is no new content; a base is never numbered below the one before', (context) => {

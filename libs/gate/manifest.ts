@@ -7,7 +7,7 @@ import type { DiscoveredRelationship } from '#dhcp/relationship.ts'
 import type { ScopeKey } from '#dhcp/scope.ts'
 import type { GateAuthority } from '#protocol/gate-types.ts'
 import { isForgotten } from './bases.ts'
-import { type Journal, RETENTION_MS } from './journal.ts'
+import type { Journal } from './journal.ts'
 import type { Observation } from './observation.ts'
 
 export type Manifest = Omit<ManifestPage, 'next'>
@@ -20,10 +20,12 @@ export type ManifestSource = {
   readonly discovered: DiscoveredRelationship | undefined
   readonly observation: Observation
   readonly authority: GateAuthority | undefined
+  /** How long it is remembered that both sides agreed on a scope not being there. Milliseconds. */
+  readonly retentionMs: number
 }
 
 export function manifestOf(source: ManifestSource, journal: Journal): Manifest {
-  const { server, relationship, discovered, observation, authority } = source
+  const { server, discovered, observation, authority } = source
   const since = discovered === undefined ? undefined : journal.seen.stateSince(discovered.name)
   return {
     server,
@@ -33,27 +35,26 @@ export function manifestOf(source: ManifestSource, journal: Journal): Manifest {
     failover: { state: discovered?.state ?? 'unknown', nativeState: discovered?.nativeState ?? 'unknown' },
     ...(since === undefined ? {} : { failoverSince: since }),
     ...(authority === undefined ? {} : { authority: { side: authority.side, epoch: authority.epoch } }),
-    rows: rowsOf(relationship, discovered, observation, journal),
+    rows: rowsOf(source, journal),
     provides: [...observation.provides].sort(),
   }
 }
 
 function rowsOf(
-  relationship: string,
-  discovered: DiscoveredRelationship | undefined,
-  observation: Observation,
+  { relationship, discovered, observation, retentionMs }: ManifestSource,
   journal: Journal,
 ): ManifestRow[] {
-  const keptSince = new Date(Date.parse(observation.readAt) - RETENTION_MS).toISOString()
+  const keptSince = new Date(Date.parse(observation.readAt) - retentionMs).toISOString()
   const known = [...journal.bases.of(relationship)]
   const isThere = (scope: string) => observation.contents.has(scope as ScopeKey)
   const bases = new Map(known.filter(([scope, base]) => isThere(scope) || !isForgotten(base, keptSince)))
-  const dirty = journal.dirty(relationship)
+  const dirty = journal.marks.dirty(relationship)
+  const restored = journal.marks.restored(relationship)
   const present = [...observation.contents.keys(), ...observation.unreplicable.keys()]
   const listed = discovered === undefined ? [] : discovered.scopes
   const members = new Set<string>(listed === 'all' ? present : listed)
   const member = present.filter((scope) => members.has(scope))
-  const scopes = [...new Set<string>([...member, ...bases.keys()])].sort()
+  const scopes = [...new Set<string>([...member, ...bases.keys(), ...restored.keys()])].sort()
   return scopes.map((scope) => {
     const live = observation.contents.get(scope as ScopeKey)?.fingerprint
     const base = bases.get(scope)
@@ -62,6 +63,8 @@ function rowsOf(
     const isBase = base !== undefined && base.fingerprint === live
     const regressed = current?.afterRestart === true && journal.bases.isEarlier(relationship, scope, live)
     const unreplicable = observation.unreplicable.get(scope as ScopeKey)
+    const mark = restored.get(scope)
+    const writer = current === undefined ? undefined : journal.marks.writer(scope)
     return {
       scope,
       ...(live === undefined ? {} : { live }),
@@ -72,6 +75,9 @@ function rowsOf(
       // What both sides have agreed on since is nobody's lone change any more.
       ...(current?.alone === true && !isBase ? { changedAlone: true } : {}),
       ...(dirty.has(scope) ? { dirty: true } : {}),
+      ...(mark === undefined ? {} : { restored: mark }),
+      // Seen anew since that write: somebody else has changed it, even if it is the same again.
+      ...(writer !== undefined && writer.revision === current?.revision ? { writtenBy: writer.job } : {}),
       ...(unreplicable === undefined ? {} : { unreplicable }),
     }
   })

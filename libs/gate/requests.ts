@@ -5,8 +5,10 @@ import type { MatchedRelationship } from '#contracts/relationships.ts'
 import type { GateOperation } from '#contracts/subjects.ts'
 import { type ScopeContent, scopeOf } from '#dhcp/fingerprint.ts'
 import { parseScopeKey, type ScopeKey } from '#dhcp/scope.ts'
+import type { DhcpDriver } from '#drivers/driver.ts'
 import type { GateReply, GateRequest, ScopeResult } from '#protocol/gate-types.ts'
 import { gateCodeOf, messageOf } from './failures.ts'
+import type { GateLogger } from './gate.ts'
 import type { Journal } from './journal.ts'
 import { contentPage, createManifestPages, type Manifest } from './manifest.ts'
 import type { Observation } from './observation.ts'
@@ -17,7 +19,10 @@ export type RequestsOptions = {
   readonly server: string
   readonly journal: Journal
   readonly machine: Machine
+  /** For what is asked beside the mutex. */
+  readonly driver: Pick<DhcpDriver, 'probe' | 'activeLeasesOutside'>
   readonly staged: Staged
+  readonly logger: GateLogger
   readonly matched: (relationship: string) => MatchedRelationship | undefined
   readonly newTicket: () => string
   readonly latest: () => Observation | undefined
@@ -26,6 +31,9 @@ export type RequestsOptions = {
   readonly read: () => Promise<Observation>
   readonly manifest: (relationship: string, observation: Observation) => Manifest
 }
+
+/** How long the look at a server that is to cover may take. Milliseconds. */
+const COVER_LOOK_MS = 5_000
 
 /** An answer that is an error, on its way out of the operation. */
 class Refusal extends Error {
@@ -41,7 +49,7 @@ type Operations = { readonly [K in GateOperation]: (request: GateRequests[K]) =>
 export function createRequests(options: RequestsOptions): {
   handle(op: GateOperation, request: unknown): Promise<GateAnswer<unknown>>
 } {
-  const { server, journal, machine, staged } = options
+  const { server, journal, machine, staged, driver } = options
   const pages = createManifestPages()
   /** Commits that were accepted and not answered yet. */
   const underWay = new Set<string>()
@@ -93,6 +101,14 @@ export function createRequests(options: RequestsOptions): {
     return { ...served, reply: reply as Extract<GateReply, { kind: K }> }
   }
 
+  /** What is known of the failover state may be older than a restart of this server. */
+  async function servesNow(relationship: string): Promise<boolean> {
+    const match = await readable(relationship)
+    if (match.kind === 'missing') return false
+    const { relationships } = await driver.probe(AbortSignal.timeout(COVER_LOOK_MS))
+    return relationships.find(({ name }) => name === match.discovered.name)?.state === 'normal'
+  }
+
   const operations: Operations = {
     async manifest({ relationship, fresh, cursor }) {
       await readable(relationship)
@@ -118,9 +134,12 @@ export function createRequests(options: RequestsOptions): {
       })
     },
 
-    async prepare({ relationship, side, epoch }) {
+    async prepare({ relationship, side, epoch, exception }) {
       await writable(relationship, side)
-      const { reply } = await ask({ op: 'prepare', relationship, side, epoch, ticket: options.newTicket() }, 'prepared')
+      if (exception !== undefined) checkScopes(exception.scopes)
+      const ticket = options.newTicket()
+      const more = exception === undefined ? {} : { exception }
+      const { reply } = await ask({ op: 'prepare', relationship, side, epoch, ticket, ...more }, 'prepared')
       staged.clear(relationship)
       const observation = options.lastRead() ?? (await known())
       return { ticket: reply.ticket, manifest: pages.first(options.manifest(relationship, observation)) }
@@ -175,6 +194,31 @@ export function createRequests(options: RequestsOptions): {
       await writable(relationship, side)
       const { reply } = await ask({ op: 'fence', relationship, side, epoch }, 'fenced')
       return { epoch: reply.epoch, side: reply.side }
+    },
+
+    async cover({ relationship, job, on }) {
+      await writable(relationship)
+      const serves = on ? await servesNow(relationship) : true
+      const { reply } = await ask({ op: 'cover', relationship, job, on, serves }, 'covered')
+      return { covering: reply.covering }
+    },
+
+    async leases({ relationship, scope, outside }) {
+      await readable(relationship)
+      checkScopes([scope])
+      const found = (await known()).snapshot.scopes.get(scope as ScopeKey)
+      if (driver.activeLeasesOutside === undefined) return { supported: false, count: 0, examples: [] }
+      // Of a scope that is not there nobody loses a range.
+      if (found === undefined) return { supported: true, count: 0, examples: [] }
+      const leases = await driver.activeLeasesOutside(found, outside)
+      if (leases === undefined) return { supported: false, count: 0, examples: [] }
+      return { supported: true, count: leases.count, examples: [...leases.examples] }
+    },
+
+    async claim({ actor }) {
+      const { reply } = await ask({ op: 'claim' }, 'claimed')
+      options.logger.warn({ server, actor, previous: reply.previous }, 'the server was claimed')
+      return reply.previous === undefined ? {} : { previous: reply.previous }
     },
 
     async preimage({ relationship, job, scope }) {

@@ -9,6 +9,7 @@ import type {
   GateReply,
   GateRequest,
   OpenCommit,
+  RestoredMarks,
   Running,
 } from '#protocol/gate-types.ts'
 
@@ -19,6 +20,9 @@ export type MachineOptions = {
   readonly server: string
   readonly authorities: Readonly<Record<string, GateAuthority>>
   readonly open: OpenCommit | undefined
+  readonly restored: RestoredMarks
+  /** After how long a cover that nobody ended ends by itself. Milliseconds. */
+  readonly coverMs: number
   /** Performs an effect. Failures of the world come back as inputs; a rejection is a bug. */
   readonly perform: (effect: AnsweredEffect) => Promise<GateInput>
   readonly onBug: (error: unknown) => void
@@ -52,14 +56,15 @@ const STAGE_NAMES: Partial<Record<Running['phase'], string>> = {
 }
 
 export function runMachine(options: MachineOptions): Machine {
-  const { server, authorities, open } = options
-  let state = initialGate({ server, authorities, ...(open === undefined ? {} : { open }) })
+  const { server, authorities, open, restored } = options
+  let state = initialGate({ server, authorities, restored, ...(open === undefined ? {} : { open }) })
   let asked = 0
   const waiting = new Map<number, (served: Served) => void>()
   let recoveries: ((problem: string | undefined) => void)[] = []
   let problem: string | undefined
   let durations = new Map<string, number>()
   let isBroken = false
+  const covers = new Map<string, NodeJS.Timeout>()
 
   function dispatch(input: GateInput): void {
     const before = state.running
@@ -78,6 +83,7 @@ export function runMachine(options: MachineOptions): Machine {
     }
     for (const effect of next.effects) {
       if (effect.kind === 'reply') {
+        if (effect.answer.kind === 'covered') timeCover(effect.answer)
         waiting.get(effect.to)?.({ reply: effect.answer, stages })
         waiting.delete(effect.to)
       } else {
@@ -85,6 +91,19 @@ export function runMachine(options: MachineOptions): Machine {
       }
     }
     settleRecoveries()
+  }
+
+  /** A cover lasts from when it was last asked for; one that is over needs no end. */
+  function timeCover({ relationship, job, covering }: Extract<GateReply, { kind: 'covered' }>): void {
+    if (!covering && state.covering[relationship] !== undefined) return
+    clearTimeout(covers.get(relationship))
+    covers.delete(relationship)
+    if (!covering) return
+    const expire = () => {
+      covers.delete(relationship)
+      dispatch({ kind: 'coverExpired', relationship, job })
+    }
+    covers.set(relationship, setTimeout(expire, options.coverMs).unref())
   }
 
   async function carryOut(effect: AnsweredEffect, phase: Running['phase'] | undefined): Promise<void> {

@@ -279,6 +279,8 @@ export type GateEffect =
       readonly restored: readonly string[]
       readonly exception?: Pick<Exception, 'kind' | 'approval'>
       readonly persistMessage?: string
+      /** The serial of the bases is higher than this. */
+      readonly serialAbove?: number
     }
   | {
       readonly kind: 'storeBases'

@@ -20,6 +20,8 @@ export type SimulatorAdmin = {
   setFaults(server: string, faults: Faults): Promise<void>
   restart(server: string, file?: 'latest' | 'previous' | 'initial'): Promise<void>
   setFailoverState(server: string, relationship: string, state: FailoverState, nativeState?: string): Promise<void>
+  /** Replaces the addresses that clients hold. */
+  setLeases(server: string, addresses: readonly string[]): Promise<void>
   log(server: string): Promise<readonly LogEntry[]>
 }
 
@@ -69,6 +71,9 @@ export function createSimulatorAdmin(address: string): SimulatorAdmin {
     async setFailoverState(server, relationship, state, nativeState) {
       const body = { state, ...(nativeState === undefined ? {} : { nativeState }) }
       await call('PUT', [server, 'relationships', relationship, 'state'], body)
+    },
+    async setLeases(server, addresses) {
+      await call('PUT', [server, 'leases'], { addresses })
     },
     async log(server) {
       return (await call('GET', [server, 'log'])) as unknown as readonly LogEntry[]

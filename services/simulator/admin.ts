@@ -2,6 +2,7 @@
 // on an endpoint of its own, so that it still answers while a server is "unreachable".
 
 import type { FastifyInstance } from 'fastify'
+import { parseIpv4 } from '#dhcp/ipv4.ts'
 import { isJsonObject, type Json } from '#dhcp/json.ts'
 import type { FailoverState } from '#dhcp/relationship.ts'
 import { parseScopeKey, type Scope, type ScopeKey } from '#dhcp/scope.ts'
@@ -113,6 +114,17 @@ export function createAdminApp(servers: ReadonlyMap<string, RunningServer>): Fas
     }
     server.restart(file)
     return answer(reply, server.probe())
+  })
+
+  /** Replaces the addresses that clients hold. */
+  app.put<{ Params: Named; Body: { addresses?: Json } }>('/servers/:server/leases', async ({ params, body }, reply) => {
+    const addresses = body?.addresses
+    const isAddress = (value: Json) => typeof value === 'string' && parseIpv4(value) !== undefined
+    if (!Array.isArray(addresses) || !(addresses as readonly Json[]).every(isAddress))
+      throw new AdminError(400, '"addresses" is a list of IPv4 addresses')
+    const { server } = named(params.server)
+    server.leases = addresses as readonly string[]
+    return answer(reply, server.leases)
   })
 
   app.put<{ Params: Named & { relationship: string }; Body: { state?: string; nativeState?: string } }>(

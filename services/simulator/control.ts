@@ -10,6 +10,8 @@ import {
   type ClaimRequest,
   CONTROL_PATHS,
   type ErrorAnswer,
+  type LeasesAnswer,
+  type LeasesRequest,
 } from '#drivers/simulated/wire.ts'
 import type { SimulatedServer } from './server.ts'
 
@@ -106,7 +108,11 @@ function createControlApp(server: SimulatedServer, hints: boolean): FastifyInsta
   app.post(CONTROL_PATHS.persist, async (_, reply) => answer(reply, server.persist()))
 
   app.post<{ Body: ClaimRequest }>(CONTROL_PATHS.claim, async (request, reply) =>
-    answer(reply, server.claim(request.body.installation)),
+    answer(reply, server.claim(request.body.installation, request.body.replace)),
+  )
+
+  app.post<{ Body: LeasesRequest }>(CONTROL_PATHS.leases, async (request, reply) =>
+    answer(reply, { addresses: server.leasesIn(request.body.scope) } satisfies LeasesAnswer),
   )
 
   if (hints) {

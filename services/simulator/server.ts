@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { join } from 'node:path'
 import { escapeName } from '#contracts/subjects.ts'
 import { contentOf } from '#dhcp/fingerprint.ts'
+import { parseIpv4, prefixBounds } from '#dhcp/ipv4.ts'
 import { formatJson, type Json, parseJson } from '#dhcp/json.ts'
 import type { DiscoveredRelationship, FailoverState } from '#dhcp/relationship.ts'
 import type { Scope, ScopeKey } from '#dhcp/scope.ts'
@@ -35,7 +36,10 @@ export type SimulatedServer = {
   /** `readToken`: the configuration that the writer had read. */
   write(who: string, writes: readonly ScopeWrite[], readToken?: string): ApplyAnswer
   persist(): PersistAnswer
-  claim(installation: string): ClaimAnswer
+  claim(installation: string, replace?: boolean): ClaimAnswer
+  /** Addresses that clients hold; they outlive a restart. */
+  leases: readonly string[]
+  leasesIn(scope: ScopeKey): readonly string[]
   /**
    * Starts the server again: what was not persisted is gone. `initial` takes the file this process
    * began with, `previous` the one before the last persist, as after a restore from a backup.
@@ -96,10 +100,16 @@ export function createServer(description: ServerDescription, directory: string):
     log,
     file,
     faults: {},
+    leases: [],
     probe: () => ({
       instance,
       token: String(loads),
-      relationships: relationships.map(({ ownName, state, nativeState }) => ({ ownName, state, nativeState })),
+      relationships: relationships.map(({ name: of, ownName, state, nativeState }) => ({
+        name: of,
+        ownName,
+        state,
+        nativeState,
+      })),
     }),
     configuration: () => ({
       instance,
@@ -142,9 +152,18 @@ export function createServer(description: ServerDescription, directory: string):
       if (text !== files.at(-1)) files.push(text)
       return { kind: 'persisted' }
     },
-    claim(installation) {
+    leasesIn(scope) {
+      const [network, length] = scope.split('/')
+      const { first, last } = prefixBounds(parseIpv4(network as string) as number, Number(length))
+      return server.leases.filter((address) => {
+        const number = parseIpv4(address) as number
+        return number >= first && number <= last
+      })
+    },
+    claim(installation, replace = false) {
       const owner = existsSync(installationFile) ? readFileSync(installationFile, 'utf8') : undefined
-      if (owner === undefined) writeFile(installationFile, installation)
+      if (owner === undefined || (replace && owner !== installation)) writeFile(installationFile, installation)
+      if (replace && owner !== undefined && owner !== installation) return { kind: 'ours', previous: owner }
       return owner === undefined || owner === installation ? { kind: 'ours' } : { kind: 'foreign', owner }
     },
     restart(which) {

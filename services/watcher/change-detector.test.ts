@@ -28,7 +28,7 @@ function aWatchedServer(overrides: Partial<ChangeDetectorOptions> = {}) {
         return {
           instance: 'i',
           token: String(server.token),
-          relationships: [{ ownName: 's', nativeState: server.state, state: server.state }],
+          relationships: [{ name: 'r', ownName: 's', nativeState: server.state, state: server.state }],
         }
       },
       watch(onHint) {

@@ -17,6 +17,7 @@ import { ambiguousKeys, lostOption43, providedBy, subnetsOf } from './configurat
 import { type KeaAnswer, openControl, type SendOptions } from './control.ts'
 import { type HaConfig, haConfigs, haStates, relationshipsOf } from './ha.ts'
 import type { HttpCredentials } from './http.ts'
+import { keaLeasesOutside } from './leases.ts'
 import { mergeScopes, writtenForm } from './merge.ts'
 import { reasonToHold, writeConfiguration } from './persist.ts'
 import { type Identity, LoadTracker } from './probe.ts'
@@ -184,13 +185,14 @@ export async function openKea(options: KeaOptions): Promise<DhcpDriver> {
     },
     read,
     ...(configFile === undefined ? {} : { watch: (onHint) => watchConfigFile(configFile, onHint) }),
-    claim: (installation) => claimInstallation(configFile, installation),
+    claim: (installation, { replace = false } = {}) => claimInstallation(configFile, installation, replace),
     apply,
     async persist() {
       if (runningSize === 0) await configuration()
       return writeConfiguration(control, policy, runningSize)
     },
     revive: settle,
+    activeLeasesOutside: (scope, ranges) => keaLeasesOutside(control, scope, ranges),
     async close() {
       control.close()
     },

@@ -12,6 +12,7 @@ import {
   type Probe,
   type Snapshot,
 } from '../driver.ts'
+import { leasesOutside } from '../leases.ts'
 import { watchHints } from './hints.ts'
 import { CLIENT_HEADER, type ClaimAnswer, CONTROL_PATHS, type ConfigurationAnswer } from './wire.ts'
 
@@ -93,8 +94,13 @@ export function openSimulated(options: SimulatedOptions): DhcpDriver {
       const native = await call('GET', CONTROL_PATHS.configuration, undefined, signal)
       return snapshotOf(name, native)
     },
-    async claim(installation) {
-      return (await call('POST', CONTROL_PATHS.claim, { installation })) as unknown as ClaimAnswer
+    async claim(installation, { replace = false } = {}) {
+      return (await call('POST', CONTROL_PATHS.claim, { installation, replace })) as unknown as ClaimAnswer
+    },
+    async activeLeasesOutside({ key }, ranges) {
+      const { addresses } = await call('POST', CONTROL_PATHS.leases, { scope: key })
+      if (!Array.isArray(addresses)) throw new DriverError('protocol', `${name} answered without its leases`)
+      return leasesOutside(addresses as readonly string[], ranges)
     },
     async apply(from, writes) {
       // The server merges scope by scope, as Windows does, so nothing of `from` has to be sent back. It is named for

@@ -3,7 +3,7 @@
 
 import type { DiscoveredRelationship } from '#dhcp/relationship.ts'
 import type { Scope, ScopeKey } from '#dhcp/scope.ts'
-import type { ApplyResult, PersistResult, Probe } from '../driver.ts'
+import type { ApplyResult, Claim, PersistResult, Probe } from '../driver.ts'
 
 /** Request header that says who asks; the server keeps it in its write log. */
 export const CLIENT_HEADER = 'x-dhcp-client'
@@ -15,6 +15,8 @@ export const CONTROL_PATHS = {
   apply: '/apply',
   persist: '/persist',
   claim: '/claim',
+  /** The addresses of a scope that are leased. */
+  leases: '/leases',
   /** A stream with one line for each change of the configuration, while it is open. */
   hints: '/hints',
 } as const
@@ -39,7 +41,9 @@ export type ApplyRequest = {
 }
 export type ApplyAnswer = Exclude<ApplyResult, { kind: 'held' }>
 export type PersistAnswer = PersistResult
-export type ClaimRequest = { readonly installation: string }
-export type ClaimAnswer = { readonly kind: 'ours' } | { readonly kind: 'foreign'; readonly owner: string }
+export type ClaimRequest = { readonly installation: string; readonly replace?: boolean }
+export type ClaimAnswer = Exclude<Claim, { kind: 'unsupported' }>
+export type LeasesRequest = { readonly scope: ScopeKey }
+export type LeasesAnswer = { readonly addresses: readonly string[] }
 /** Body of an answer with a status other than 200. */
 export type ErrorAnswer = { readonly error: string }
