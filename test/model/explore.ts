@@ -4,7 +4,7 @@
 import { Parts, RowSet } from './hash-set.ts'
 import { isCalm, problemAtRest } from './settle.ts'
 import { initialWorld, steps } from './steps.ts'
-import { PARTS, type Next, type Scenario, type World } from './world.ts'
+import { type Next, PARTS, type Scenario, type World } from './world.ts'
 
 export type Found = { readonly problem: string; readonly trace: readonly string[] }
 export type Exploration = {

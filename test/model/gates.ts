@@ -25,10 +25,10 @@ import {
   type ServerName,
   serverOf,
   spend,
+  type World,
   withGate,
   withJournal,
   withServer,
-  type World,
 } from './world.ts'
 
 /** Gives the machine an input; its answers go to `receive`. */
@@ -61,11 +61,12 @@ export function feed(
 
 /** The process dies and is started again: what it has is in its journal. */
 export function restart(world: World, server: ServerName): World {
-  const { authority, open } = journalOf(world, server)
+  const { authority, open, restored } = journalOf(world, server)
   const state = initialGate({
     server,
     ...(authority === undefined ? {} : { authorities: { [RELATIONSHIP]: authority } }),
     ...(open === undefined ? {} : { open }),
+    ...(Object.keys(restored).length === 0 ? {} : { restored: { [RELATIONSHIP]: restored } }),
   })
   return noteReleased(withGate(world, server, { state, effects: [] }), server)
 }
@@ -73,7 +74,13 @@ export function restart(world: World, server: ServerName): World {
 type WriteEffect = Extract<AnsweredEffect, { kind: 'write' }>
 
 /** The server takes these scopes; of `half` only some objects. */
-function take(world: World, scenario: Scenario, server: ServerName, writes: WriteEffect['writes'], half?: string): World {
+function take(
+  world: World,
+  scenario: Scenario,
+  server: ServerName,
+  writes: WriteEffect['writes'],
+  half?: string,
+): World {
   const dhcp = serverOf(world, server)
   const live: Record<string, string> = { ...dhcp.live }
   for (const { scope, fingerprint } of writes) {
@@ -92,7 +99,12 @@ function take(world: World, scenario: Scenario, server: ServerName, writes: Writ
 type Outcome = { readonly label: string; readonly world: World; readonly answer: WriteAnswer }
 
 /** Everything that a server may make of a write. */
-function writeOutcomes(world: World, scenario: Scenario, server: ServerName, { writes }: WriteEffect): readonly Outcome[] {
+function writeOutcomes(
+  world: World,
+  scenario: Scenario,
+  server: ServerName,
+  { writes }: WriteEffect,
+): readonly Outcome[] {
   const all: Outcome = { label: 'takes', world: take(world, scenario, server, writes), answer: { kind: 'applied' } }
   if (world.budget.badWrites === 0) return [all]
   const bad = spend(world, 'badWrites')
@@ -125,7 +137,11 @@ function writeOutcomes(world: World, scenario: Scenario, server: ServerName, { w
 /** What an effect may come to: the world after it, and the machine's input. */
 type Performed = { readonly label: string; readonly world: World; readonly input: GateInput; readonly problem?: string }
 
-function readLive(world: World, server: ServerName, effect: Extract<AnsweredEffect, { kind: 'readLive' }>): Performed[] {
+function readLive(
+  world: World,
+  server: ServerName,
+  effect: Extract<AnsweredEffect, { kind: 'readLive' }>,
+): Performed[] {
   const read = noteRead(recordSeen(world, server), server)
   const { live, normal } = serverOf(read, server)
   const mixed = (journalOf(world, server).open?.intents ?? [])
@@ -215,6 +231,8 @@ function performed(world: World, scenario: Scenario, server: ServerName, effect:
       }
       return journalled(world, withProblem(good, problem))
     }
+    case 'claim':
+      throw new Error('nobody claims a server here')
     default:
       return effect satisfies never
   }
@@ -243,6 +261,17 @@ export function gateSteps(world: World, scenario: Scenario, server: ServerName, 
   }
   if (world.budget.gateKills > 0 && (gate.effects.length > 0 || Object.keys(gate.state.tickets).length > 0))
     steps.push({ label: `gate ${server} dies and restarts`, world: restart(spend(world, 'gateKills'), server) })
+  const covered = gate.state.covering[RELATIONSHIP]
+  if (covered !== undefined) {
+    const expired = feed(
+      world,
+      scenario,
+      server,
+      { kind: 'coverExpired', relationship: RELATIONSHIP, job: covered },
+      receive,
+    )
+    steps.push({ label: `gate ${server}: its cover expires`, world: expired })
+  }
   if (gate.state.open !== undefined && gate.state.running === undefined) {
     const recovering = feed(world, scenario, server, { kind: 'recover' }, receive)
     steps.push({ label: `gate ${server} begins to recover`, world: recovering })

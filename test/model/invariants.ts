@@ -143,8 +143,7 @@ function problemOfScope(
   if (version >= 0 && version < (world.ghost.wrote[server][scope] ?? 0))
     return `${scope} was overwritten with the older content ${named(fingerprint)}`
   const known = journalOf(world, server).results[work.job]?.find((result) => result.scope === scope)
-  if (known?.result === 'written' && known.wanted === fingerprint)
-    return `${work.job} wrote ${scope} twice`
+  if (known?.result === 'written' && known.wanted === fingerprint) return `${work.job} wrote ${scope} twice`
   return undefined
 }
 

@@ -3,7 +3,19 @@
 
 import type { GateEffect, ScopeResult } from '#protocol/gate-types.ts'
 import type { Side } from '#protocol/job-types.ts'
-import { type Base, type Contents, type Journal, journalOf, type ServerName, serverOf, type World, withJournal, withServer } from './world.ts'
+import {
+  type Base,
+  type Contents,
+  gateOf,
+  type Journal,
+  journalOf,
+  RELATIONSHIP,
+  type ServerName,
+  serverOf,
+  type World,
+  withJournal,
+  withServer,
+} from './world.ts'
 
 type Write = { readonly scope: string; readonly fingerprint?: string; readonly serial?: number }
 
@@ -24,7 +36,13 @@ function remember(journal: Journal, scope: string, content: string | undefined):
   return { ...journal, earlier: { ...journal.earlier, [scope]: [...known, name].sort() } }
 }
 
-function setBases(journal: Journal, epoch: number, serial: number, writes: readonly Write[], doRemember: boolean): Journal {
+function setBases(
+  journal: Journal,
+  epoch: number,
+  serial: number,
+  writes: readonly Write[],
+  doRemember: boolean,
+): Journal {
   let next = journal
   for (const write of writes) {
     const known = next.bases[write.scope]
@@ -35,7 +53,13 @@ function setBases(journal: Journal, epoch: number, serial: number, writes: reado
     }
     next = { ...next, bases: { ...next.bases, [write.scope]: base } }
   }
-  return { ...next, dirty: next.dirty.filter((scope) => !writes.some((write) => write.scope === scope)) }
+  const isSet = (scope: string) => writes.some((write) => write.scope === scope)
+  const restored = Object.entries(next.restored).filter(([scope]) => !isSet(scope))
+  return {
+    ...next,
+    dirty: next.dirty.filter((scope) => !isSet(scope)),
+    restored: restored.length === Object.keys(next.restored).length ? next.restored : Object.fromEntries(restored),
+  }
 }
 
 /** What `agree` stores; the serial is the gate's answer. */
@@ -85,12 +109,14 @@ export function end(
     based.has(result.scope) ? { ...result, baseEpoch: epoch, baseSerial: serial } : result,
   )
   const dirty = effect.results.filter(({ code }) => code === 'dirty').map(({ scope }) => scope)
+  const marks = Object.fromEntries(effect.restored.map((scope) => [scope, effect.exception?.approval ?? job]))
   const { open: _, ...rest } = next
   return {
     journal: {
       ...rest,
       results: { ...rest.results, [job]: merged(rest.results[job] ?? [], results) },
-      dirty: [...new Set([...rest.dirty, ...dirty])].sort(),
+      dirty: [...new Set([...rest.dirty.filter((scope) => !effect.restored.includes(scope)), ...dirty])].sort(),
+      restored: effect.restored.length === 0 ? rest.restored : { ...rest.restored, ...marks },
     },
     serial,
   }
@@ -119,6 +145,7 @@ export function sideOf(world: World, server: ServerName, live: Contents = server
     const content = live[scope]
     const base = journal.bases[scope]
     const seen = journal.seen[scope]
+    const restoredBy = journal.restored[scope]
     const regressed =
       seen?.afterRestart === true &&
       seen.content === content &&
@@ -132,8 +159,15 @@ export function sideOf(world: World, server: ServerName, live: Contents = server
       ...(base === undefined ? {} : { baseEpoch: base.epoch, baseSerial: base.serial }),
       ...(regressed ? { regressed } : {}),
       ...(journal.dirty.includes(scope) ? { dirty: true } : {}),
+      ...(restoredBy === undefined ? {} : { restored: { job: restoredBy, at: 'then' } }),
     }
   })
   const { normal } = serverOf(world, server)
-  return { rows, normal, state: normal ? 'normal' : 'partner-down' }
+  const authority = gateOf(world, server).state.authorities[RELATIONSHIP]
+  return {
+    rows,
+    normal,
+    state: normal ? 'normal' : 'partner-down',
+    ...(authority === undefined ? {} : { authority }),
+  }
 }

@@ -2,15 +2,24 @@
 
 import type { GateReply } from '#protocol/gate-types.ts'
 import {
+  type KnownAtGate,
   startTakeover,
   stepTakeover,
-  type KnownAtGate,
   type TakeoverEffect,
   type TakeoverInput,
   type TakeoverRequest,
 } from '#protocol/takeover.ts'
 import { isUnderWay, newRequest, newRevision } from './names.ts'
-import { gateOf, type Mover, type Next, RELATIONSHIP, type Scenario, type ServerName, spend, type World } from './world.ts'
+import {
+  gateOf,
+  type Mover,
+  type Next,
+  RELATIONSHIP,
+  type Scenario,
+  type ServerName,
+  spend,
+  type World,
+} from './world.ts'
 
 type Run = NonNullable<Mover['run']>
 
@@ -66,7 +75,9 @@ function perform(world: World, scenario: Scenario, run: Run): Next[] {
       const { server, side, epoch } = effect
       const from = newRequest(world)
       const request = { op: 'fence', relationship: RELATIONSHIP, side, epoch } as const
-      const net = [...world.net, { from, to: server as ServerName, request }].sort((one, other) => one.from - other.from)
+      const net = [...world.net, { from, to: server as ServerName, request }].sort(
+        (one, other) => one.from - other.from,
+      )
       const waiting = { ...world, net, mover: { run: { ...run, waitsFor: from } } }
       return [{ label: `tells ${server} of epoch ${epoch} of ${side}`, world: waiting }]
     }

@@ -1,12 +1,11 @@
 // Names that are drawn at random in production are only ever compared, so here each is the first that nobody
 // refers to any more. That keeps the number of states finite and merges those that differ in names alone.
 
-import type { GateProcess, World, Worker } from './world.ts'
+import type { GateProcess, Worker, World } from './world.ts'
 
 function requestsAt(gate: GateProcess) {
-  const { running, queue, aside } = gate.state as typeof gate.state & { aside?: { queued: (typeof queue)[number] } }
-  const queued = running !== undefined && 'queued' in running ? [running.queued] : []
-  return [...queue, ...queued, ...(aside === undefined ? [] : [aside.queued])]
+  const { running, queue } = gate.state
+  return running !== undefined && 'queued' in running ? [...queue, running.queued] : queue
 }
 
 function requestsOf(world: World) {
@@ -34,31 +33,27 @@ export function newTicket(world: World): string {
   const used = new Set<string>()
   for (const { request } of requestsOf(world)) if ('ticket' in request) used.add(request.ticket)
   for (const { run } of workersOf(world)) if (run?.state.ticket !== undefined) used.add(run.state.ticket)
-  for (const { state } of [world.ga, world.gb]) for (const ticket of Object.values(state.tickets)) used.add(ticket.value)
+  for (const { state } of [world.ga, world.gb])
+    for (const ticket of Object.values(state.tickets)) used.add(ticket.value)
   return firstUnused('T', used)
 }
 
 /** Commits that somebody may still ask for. */
 function commitsInUse(world: World): Set<string> {
   const used = new Set<string>()
-  for (const { request } of requestsOf(world)) if (request.op === 'commit') used.add(request.job)
+  for (const { request } of requestsOf(world)) if ('job' in request) used.add(request.job)
   for (const { run } of workersOf(world)) {
-    if (run?.commitId !== undefined) used.add(run.commitId)
-    for (const job of run?.jobs ?? []) if (job.commit !== undefined) used.add(job.commit)
+    if (run !== undefined) used.add(run.commitId)
+    for (const job of run?.jobs ?? []) used.add(job.commit ?? job.job)
   }
-  for (const job of world.kv.jobs) if (job.commit !== undefined) used.add(job.commit)
+  for (const job of world.kv.jobs) used.add(job.commit ?? job.job)
   for (const { open } of [world.ja, world.jb]) if (open !== undefined) used.add(open.job)
   for (const { state } of [world.ga, world.gb]) {
     if (state.running !== undefined && 'work' in state.running) used.add(state.running.work.job)
     if (state.open !== undefined) used.add(state.open.job)
+    for (const job of Object.values(state.covering)) used.add(job)
   }
   return used
-}
-
-export function newCommit(world: World): string {
-  const used = commitsInUse(world)
-  for (const { results } of [world.ja, world.jb]) for (const job of Object.keys(results)) used.add(job)
-  return firstUnused('C', used)
 }
 
 /** Results that nobody can ask for any more say nothing any more. */
@@ -74,8 +69,10 @@ export function forgetResults(world: World): World {
 }
 
 export function newJob(world: World): string {
-  const used = new Set(world.kv.jobs.map(({ job }) => job))
+  const used = commitsInUse(world)
+  for (const { job } of world.kv.jobs) used.add(job)
   for (const { run } of workersOf(world)) for (const { job } of run?.jobs ?? []) used.add(job)
+  for (const { results } of [world.ja, world.jb]) for (const job of Object.keys(results)) used.add(job)
   return firstUnused('J', used)
 }
 

@@ -70,8 +70,8 @@ export function problemAtRest(from: World, given: Scenario): string | undefined 
   const done = { a: scenario.edits.a.length, b: scenario.edits.b.length }
   const rested: Scenario = { ...scenario, moves: [] }
   for (let count = 0; count < STEPS; count++) {
-    const { effect, state } = world.w0.run ?? {}
-    if (effect?.kind === 'finish' || effect?.kind === 'wait') last = state
+    const [effect] = world.w0.run?.effects ?? []
+    if (effect?.kind === 'finish' || effect?.kind === 'wait') last = world.w0.run?.state
     // The first step is the programs' own; operators come last.
     const [next] = steps(world, rested)
     const isOperators = next?.label.startsWith('an operator') === true
@@ -89,7 +89,8 @@ export function problemAtRest(from: World, given: Scenario): string | undefined 
   }
   const isCompared = given.scopes.every(
     (scope) =>
-      last.compared.some((one) => one.scope === scope) || (serverOf(world, 'a').live[scope] ?? serverOf(world, 'b').live[scope]) === undefined,
+      last.compared.some((one) => one.scope === scope) ||
+      (serverOf(world, 'a').live[scope] ?? serverOf(world, 'b').live[scope]) === undefined,
   )
   return isCompared ? undefined : 'a scope is not compared any more'
 }

@@ -1,7 +1,8 @@
 // Everything that may happen next in a world: the machines' effects, messages that arrive, and accidents.
 
-import { ALL_CHECKS } from '#protocol/gate-types.ts'
 import { initialGate } from '#protocol/gate.ts'
+import { ALL_CHECKS } from '#protocol/gate-types.ts'
+import { ALL_RUN_CHECKS } from '#protocol/job-types.ts'
 import { ALL_TAKEOVER_CHECKS } from '#protocol/takeover.ts'
 import { feed, gateSteps, type Receive } from './gates.ts'
 import { initialGhost, noteEdit, noteLive } from './invariants.ts'
@@ -17,11 +18,11 @@ import {
   type Scenario,
   serverOf,
   spend,
-  withServer,
   type World,
+  withServer,
 } from './world.ts'
 
-export const ALL: Checks = { gate: ALL_CHECKS, takeover: ALL_TAKEOVER_CHECKS }
+export const ALL: Checks = { gate: ALL_CHECKS, run: ALL_RUN_CHECKS, takeover: ALL_TAKEOVER_CHECKS }
 
 /** Both sides are equal and agreed on it, and `a` is authoritative in epoch 1. */
 export function initialWorld(scenario: Scenario): World {
@@ -34,6 +35,7 @@ export function initialWorld(scenario: Scenario): World {
     results: {},
     bases: Object.fromEntries(scenario.scopes.map((scope) => [scope, { epoch: 1, serial: 1, content: '0' }])),
     dirty: [],
+    restored: {},
     earlier: doesRestart ? Object.fromEntries(scenario.scopes.map((scope) => [scope, ['0']])) : {},
     seen: doesRestart
       ? Object.fromEntries(scenario.scopes.map((scope) => [scope, { content: '0', afterRestart: false }]))
@@ -65,7 +67,7 @@ export function initialWorld(scenario: Scenario): World {
 
 function receiveIn(scenario: Scenario): Receive {
   return (world, from, reply, server) =>
-    receive(world, from, reply, server) ?? receiveMove(world, scenario, from, reply) ?? world
+    receive(world, scenario, from, reply, server) ?? receiveMove(world, scenario, from, reply) ?? world
 }
 
 function messages(world: World, scenario: Scenario, onReply: Receive): Next[] {
@@ -76,12 +78,13 @@ function messages(world: World, scenario: Scenario, onReply: Receive): Next[] {
     const taken = { ...world, net: world.net.filter((_, other) => other !== index) }
     const input = { kind: 'request', from, request: arrived } as const
     const text = `${request.op} (request ${from})`
-    const steps: Next[] = [
-      { label: `${text} arrives at gate ${to}`, world: feed(taken, scenario, to, input, onReply) },
-    ]
+    const steps: Next[] = [{ label: `${text} arrives at gate ${to}`, world: feed(taken, scenario, to, input, onReply) }]
     if (world.budget.duplicates > 0) {
       const again = spend(world, 'duplicates')
-      steps.push({ label: `${text} arrives at gate ${to} and will again`, world: feed(again, scenario, to, input, onReply) })
+      steps.push({
+        label: `${text} arrives at gate ${to} and will again`,
+        world: feed(again, scenario, to, input, onReply),
+      })
     }
     if (world.budget.losses > 0) steps.push({ label: `${text} is lost`, world: spend(taken, 'losses') })
     return steps

@@ -15,7 +15,7 @@ import type {
   OpenCommit,
   ScopeResult,
 } from '#protocol/gate-types.ts'
-import type { RunEffect, RunJob, RunPolicy, RunState, Side } from '#protocol/job-types.ts'
+import type { RunChecks, RunEffect, RunJob, RunPolicy, RunState, Side } from '#protocol/job-types.ts'
 import type { TakeoverChecks, TakeoverEffect, TakeoverState } from '#protocol/takeover.ts'
 import type { Ghost } from './invariants.ts'
 
@@ -46,6 +46,8 @@ export type Journal = {
   readonly results: Readonly<Record<string, readonly ScopeResult[]>>
   readonly bases: Readonly<Record<string, Base>>
   readonly dirty: readonly string[]
+  /** Scope → the approval under which a restore put its content there. */
+  readonly restored: Readonly<Record<string, string>>
   /** Earlier contents, to know an old file when one comes up. Only where the scenario restarts servers. */
   readonly earlier: Readonly<Record<string, readonly string[]>>
   readonly seen: Readonly<Record<string, { readonly content?: string; readonly afterRestart: boolean }>>
@@ -59,7 +61,7 @@ export type GateProcess = {
   readonly effects: readonly AnsweredEffect[]
 }
 
-export type RequestBody = Exclude<GateRequest, { op: 'persist' }>
+export type RequestBody = Exclude<GateRequest, { op: 'persist' | 'claim' }>
 export type Message = { readonly from: number; readonly to: ServerName; readonly request: RequestBody }
 
 /** A waiting job in NATS. `revision` is a name: it only has to be another one after each change. */
@@ -74,9 +76,10 @@ export type Worker = {
   readonly holdsLock: boolean
   readonly run?: {
     readonly state: RunState
-    readonly effect: RunEffect
+    /** Still to be done, in this order. */
+    readonly effects: readonly RunEffect[]
     readonly jobs: readonly ClaimedJob[]
-    readonly commitId?: string
+    readonly commitId: string
     /** The request whose answer it waits for. */
     readonly waitsFor?: number
     /** Of an effect in several steps: what is done. */
@@ -115,6 +118,8 @@ export type Budget = {
   readonly restarts: number
   /** Changes of a server's failover state. */
   readonly stateChanges: number
+  /** Times that a pause or a window says no. */
+  readonly pauses: number
   readonly moves: number
   readonly moverKills: number
 }
@@ -132,6 +137,7 @@ export const NO_ACCIDENTS: Budget = {
   kvLosses: 0,
   restarts: 0,
   stateChanges: 0,
+  pauses: 0,
   moves: 0,
   moverKills: 0,
 }
@@ -160,6 +166,7 @@ export type Next = { readonly label: string; readonly world: World; readonly pro
 /** The protections that a test may switch off; all are on in production. */
 export type Checks = {
   readonly gate: GateChecks
+  readonly run: RunChecks
   readonly takeover: TakeoverChecks
 }
 
