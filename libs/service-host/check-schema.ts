@@ -1,12 +1,14 @@
-// Turns what a schema says about a value into sentences for the author of the file.
+// Turns what a schema says about a value into sentences for whoever wrote it.
 
 import type { TSchema, TUnion } from 'typebox'
 import { Value } from 'typebox/value'
 import type { RelationshipConfig, ServerConfig } from '#contracts/configuration.ts'
 import { suggestion } from './nearest.ts'
 
-type Path = readonly (string | number)[]
+export type Path = readonly (string | number)[]
 type Report = (path: Path, message: string) => void
+/** What a text of a pattern is called, where its description says something else. */
+export type PatternWords = Readonly<Record<string, string>>
 type SchemaError = ReturnType<typeof Value.Errors>[number]
 type ObjectSchema = TSchema & {
   readonly properties: Record<
@@ -59,10 +61,20 @@ type Wanted = {
   readonly pattern?: string
   readonly minItems?: number
   readonly maxItems?: number
+  readonly minLength?: number
+  readonly maxLength?: number
+  readonly minimum?: number
+  readonly maximum?: number
+}
+
+/** `1 or more`, `at most 500`, `1 to 500`. */
+function between(least: number | undefined, most: number | undefined): string {
+  if (least === undefined) return `at most ${most}`
+  return most === undefined ? `${least} or more` : `${least} to ${most}`
 }
 
 /** What is expected at a place, in words. */
-function expectation(schema: TSchema | undefined, error: SchemaError): string {
+function expectation(schema: TSchema | undefined, error: SchemaError, words: PatternWords): string {
   const wanted = (schema ?? {}) as Wanted
   if (wanted.enum !== undefined) return `one of ${wanted.enum.join(', ')}`
   if (error.keyword === 'type' && wanted.type !== undefined && wanted.pattern === undefined) {
@@ -74,11 +86,24 @@ function expectation(schema: TSchema | undefined, error: SchemaError): string {
       ? `exactly ${maxItems} entries`
       : `${minItems} to ${maxItems ?? 'any number of'} entries`
   }
-  if (wanted.pattern !== undefined) return wanted.description ?? `text like ${wanted.pattern}`
+  if (error.keyword === 'minLength' || error.keyword === 'maxLength') {
+    return `text of ${between(wanted.minLength, wanted.maxLength)} characters`
+  }
+  if (error.keyword === 'minimum' || error.keyword === 'maximum') return between(wanted.minimum, wanted.maximum)
+  if (wanted.pattern !== undefined) {
+    return words[wanted.pattern] ?? wanted.description ?? `text like ${wanted.pattern}`
+  }
   return error.message.replace(/^must (be|match|have) ?/, (_, verb) => (verb === 'have' ? 'to have ' : ''))
 }
 
-function reportErrors(schema: ObjectSchema, value: unknown, base: Path, report: Report): void {
+/** Reports every place at which a value does not fit a schema: what is there, and what is expected. */
+export function reportErrors(
+  schema: TSchema,
+  value: unknown,
+  base: Path,
+  report: Report,
+  words: PatternWords = {},
+): void {
   for (const error of Value.Errors(schema, value)) {
     const path = pathOf(error.instancePath)
     // The same is said with the name of the key by the object that has it.
@@ -95,7 +120,7 @@ function reportErrors(schema: ObjectSchema, value: unknown, base: Path, report: 
         report([...base, ...path], `"${key}" is missing${description === undefined ? '' : `: ${description}`}`)
       }
     } else {
-      const wanted = expectation(schemaAt(schema, path), error)
+      const wanted = expectation(schemaAt(schema, path), error, words)
       report([...base, ...path], `${shown(at(value, path))}: expected ${wanted}`)
     }
   }

@@ -12,6 +12,7 @@ import {
 } from '#contracts/configuration.ts'
 import { shortName } from '#contracts/relationships.ts'
 import { checkSchema } from './check-schema.ts'
+import { checkWindows, warnAboutPolicies } from './configuration-policies.ts'
 import { suggestion } from './nearest.ts'
 
 export type ConfigurationProblem = {
@@ -152,6 +153,12 @@ function checkNames(value: unknown, report: Report): void {
   }
 }
 
+function checkAllWindows(value: unknown, report: Report): void {
+  for (const { entry, index } of namedIn(value, 'relationships')) {
+    checkWindows(entry, (path, message) => report(['relationships', index, ...path], message))
+  }
+}
+
 type Named = { readonly name: string; readonly index: number; readonly entry: Readonly<Record<string, unknown>> }
 
 /** The entries of a list of the file that have a name, with their places. */
@@ -182,6 +189,9 @@ function warnAbout(file: ConfigurationFile, warn: Report): void {
       warn(['servers', index], `${server.name}: the driver for Windows comes with a later version`)
     }
   })
+  file.relationships?.forEach((relationship, index) => {
+    warnAboutPolicies(relationship, (path, message) => warn(['relationships', index, ...path], message))
+  })
 }
 
 /** Parses the text of a configuration. `file` is only for messages. Throws {@link ConfigurationError}. */
@@ -205,6 +215,7 @@ export function parseConfiguration(text: string, file: string): LoadedConfigurat
   const value: unknown = document.toJS({ maxAliasCount: 100 })
   checkSchema(value, { ServerConfig, RelationshipConfig }, report)
   checkNames(value, report)
+  checkAllWindows(value, report)
   if (problems.length > 0) throw new ConfigurationError(problems.toSorted((a, b) => a.line - b.line))
 
   const configuration = value as ConfigurationFile
@@ -227,9 +238,12 @@ export function loadConfiguration(path: string): LoadedConfiguration {
   return parseConfiguration(text, path)
 }
 
-/** Of `known` names the one that is meant: in full, or by a short name that only one has; without case, as DNS does. */
+/**
+ * Of `known` names the one that is meant: in full, or by a short name that only one has; as DNS does, without case
+ * and with or without the dot at the end.
+ */
 export function resolveName(known: readonly string[], text: string): string | undefined {
-  const wanted = text.toLowerCase()
+  const wanted = text.toLowerCase().replace(/\.$/, '')
   const exact = known.find((name) => name.toLowerCase() === wanted)
   if (exact !== undefined) return exact
   const short = known.filter((name) => shortName(name).toLowerCase() === wanted)

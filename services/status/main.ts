@@ -17,9 +17,10 @@ import { registerTelemetry } from '#telemetry/register.ts'
 import { buildApp } from './app.ts'
 import { followOutcomes, type OutcomeFollower } from './follow-outcomes.ts'
 import { createLive } from './live.ts'
-import type { PlanGates } from './plans.ts'
+import { createPauses, type Pauses } from './pauses.ts'
 import { ProblemError } from './problems.ts'
-import { openProjection } from './projection.ts'
+import { jobOf, openProjection } from './projection.ts'
+import type { PlanGates } from './read-sides.ts'
 import { createRegistry } from './registry.ts'
 import { createRequests, type Requests } from './requests.ts'
 import { stuckScopes } from './stuck.ts'
@@ -28,7 +29,7 @@ import { watchRelationships } from './watch-relationships.ts'
 const { NATS_URL, TWINSCOPE_CONFIG, TWINSCOPE_STATE_DIR, TWINSCOPE_HTTP_HOST, TWINSCOPE_HTTP_PORT } = SETTINGS
 const { TWINSCOPE_NATS_REPLICAS } = SETTINGS
 const TWINSCOPE_TOKEN: Setting<string> = {
-  description: 'Bearer token that requests for replications must carry; empty: none is asked for',
+  description: 'Bearer token that whatever changes something must carry; empty: none is asked for',
   default: '',
   parse: (given) => ({ ok: given }),
 }
@@ -43,11 +44,16 @@ type Connected = {
   readonly messaging: Messaging
   readonly gates: GateClient
   readonly requests: Requests
+  readonly pauses: Pauses
   readonly outcomes: OutcomeFollower
 }
 
 function notYet(): never {
   throw new GateError('no-responders', 'NATS has not been reached yet')
+}
+
+function notAccepted(): ProblemError {
+  return new ProblemError('messaging-unavailable', 'nothing was accepted: NATS has not been reached yet')
 }
 
 /** A changed scope is looked at at once, not at the next turn. */
@@ -85,13 +91,19 @@ async function main(): Promise<void> {
   const gates: PlanGates = {
     readManifest: (...request) => (nats === undefined ? notYet() : nats.gates.readManifest(...request)),
     readContents: (...request) => (nats === undefined ? notYet() : nats.gates.readContents(...request)),
+    request: (...request) => (nats === undefined ? notYet() : nats.gates.request(...request)),
   }
   const requests: Requests = {
     accept: (...request) => {
       if (nats !== undefined) return nats.requests.accept(...request)
-      throw new ProblemError('messaging-unavailable', 'nothing was accepted: NATS has not been reached yet')
+      throw notAccepted()
     },
+    repeated: async (options) => await nats?.requests.repeated(options),
     pending: async (job) => await nats?.requests.pending(job),
+  }
+  const pauses: Pauses = {
+    set: (pause) => (nats === undefined ? Promise.reject(notAccepted()) : nats.pauses.set(pause)),
+    clear: (...which) => (nats === undefined ? Promise.reject(notAccepted()) : nats.pauses.clear(...which)),
   }
   const isConnected = () => nats?.messaging.connected ?? false
   const missing = () => [
@@ -105,7 +117,10 @@ async function main(): Promise<void> {
     registry,
     gates,
     logger,
-    stuck: (relationship) => stuckScopes(projection, relationship),
+    ledger: (relationship) => ({
+      stuck: stuckScopes(projection, relationship),
+      jobOf: (writtenBy) => jobOf(projection, writtenBy)?.job ?? writtenBy,
+    }),
     onChange: () => live.relationshipsChanged(),
   })
 
@@ -128,7 +143,13 @@ async function main(): Promise<void> {
       onReset: () => live.reset(),
       signal: stopping,
     })
-    return { messaging, gates: createGateClient(messaging), requests: await createRequests(messaging), outcomes }
+    return {
+      messaging,
+      gates: createGateClient(messaging),
+      requests: await createRequests(messaging),
+      pauses: await createPauses(messaging, logger),
+      outcomes,
+    }
   }
 
   const app = buildApp({
@@ -136,8 +157,13 @@ async function main(): Promise<void> {
     projection,
     gates,
     requests,
+    pauses,
     live,
     isConnected,
+    requireMessaging: (what) => {
+      if (isConnected()) return
+      throw new ProblemError('messaging-unavailable', `${what}: NATS is not reachable. Try again when it is back`)
+    },
     missing,
     telemetry,
     logger,

@@ -1,13 +1,15 @@
 // What a request means by its names: servers, relationships and scopes, checked against what is
 // known now. Whether it may be done is not judged here; that is the job's outcome.
 
-import type { Configuration } from '#contracts/configuration.ts'
+import type { Configuration, RelationshipPolicy } from '#contracts/configuration.ts'
 import { shortName } from '#contracts/relationships.ts'
 import { scopesNamed } from '#contracts/scope-ids.ts'
 import type { RelationshipDetail, ReplicationBody } from '#contracts/status-api.ts'
+import { resolveName } from '#service-host/configuration.ts'
 import { nearest } from '#service-host/nearest.ts'
 import { ProblemError } from './problems.ts'
 import type { Registry } from './registry.ts'
+import type { Ask } from './requests.ts'
 
 export type Known = {
   readonly configuration: Configuration
@@ -54,14 +56,13 @@ function unknown(
   })
 }
 
-/** Names are compared without case, as DNS does; a short name will do where only one server has it. */
+/** The server that is meant; a short name will do where only one server has it. */
 export function resolveServer(known: Known, text: string): string {
   const servers = knownServers(known)
+  const found = resolveName(servers, text)
+  if (found !== undefined) return found
   const wanted = text.toLowerCase().replace(/\.$/, '')
-  const exact = servers.find((name) => name.toLowerCase() === wanted)
-  if (exact !== undefined) return exact
   const short = servers.filter((name) => shortName(name).toLowerCase() === wanted)
-  if (short.length === 1) return short[0] as string
   if (short.length > 1) {
     throw new ProblemError('unknown-server', `"${text}" could be ${short.join(' or ')}; use the full name`, {
       near: short,
@@ -80,6 +81,30 @@ export function resolveRelationship(known: Known, text: string): RelationshipDet
   const found = [...known.relationships.values()].find(({ name }) => name.toLowerCase() === wanted)
   if (found === undefined) throw unknown('unknown-relationship', text, [...known.relationships.keys()])
   return found
+}
+
+export const NOT_CONFIGURED = 'is not in the configuration and only observed; add it there with an authority and a mode'
+
+/** A relationship that may be decided on: only what is configured is ever written. */
+export function resolveConfigured(
+  known: Known,
+  text: string,
+): { readonly name: string; readonly policy: RelationshipPolicy; readonly relationship: RelationshipDetail } {
+  const relationship = resolveRelationship(known, text)
+  const policy = known.configuration.relationships.find(({ name }) => name === relationship.name)
+  if (policy === undefined) throw new ProblemError('not-configured', `${relationship.name} ${NOT_CONFIGURED}`)
+  return { name: relationship.name, policy, relationship }
+}
+
+/** A server that has to be one of the relationship's two. */
+export function resolvePartner(known: Known, policy: RelationshipPolicy, text: string): string {
+  const server = resolveServer(known, text)
+  if (policy.servers.includes(server)) return server
+  throw new ProblemError(
+    'not-in-relationship',
+    `${server} is not a partner of ${policy.name}, which is between ${policy.servers.join(' and ')}`,
+    { near: policy.servers },
+  )
 }
 
 function partnerNames(relationship: RelationshipDetail): readonly string[] {
@@ -117,6 +142,14 @@ export function relationshipsWith(
   return relationships.filter(({ name, sync }) => concerned.has(name) || (concerned.size === 0 && sync === 'unknown'))
 }
 
+/** Scope IDs of a URL, separated by commas; `undefined`: none were given. */
+export function scopeTexts(text: string | undefined): readonly string[] | undefined {
+  return text
+    ?.split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+}
+
 /** Throws a {@link ProblemError} where a name is obviously unknown. */
 export function resolveRequest(known: Known, body: ReplicationBody): Resolved {
   const server = resolveServer(known, body.server)
@@ -141,4 +174,22 @@ export function resolveRequest(known: Known, body: ReplicationBody): Resolved {
   }
   if (body.scopes === undefined) return { level, server, relationships, scopes: undefined }
   return { level, server, relationships: relationshipsWith(body.scopes, relationships), scopes: body.scopes }
+}
+
+/** What an ordinary request for a replication asks for. */
+export function replicateAsk(request: Resolved, body: ReplicationBody): Ask {
+  const approved = Object.entries(body.approvedPlans ?? {})
+  const [only] = approved
+  const [relationship] = request.relationships
+  return {
+    level: request.level,
+    server: request.server,
+    ...(body.relationship === undefined || relationship === undefined ? {} : { relationship: relationship.name }),
+    ...(body.scopes === undefined ? {} : { scopes: body.scopes }),
+    ...(body.actor === undefined ? {} : { actor: body.actor }),
+    ...(body.reason === undefined ? {} : { reason: body.reason }),
+    ...(approved.length === 1 && only !== undefined ? { approvedPlan: only[1] } : {}),
+    ...(approved.length > 1 ? { approvedPlans: Object.fromEntries(approved) } : {}),
+    ...(body.takeAuthority === true ? { takeAuthority: true } : {}),
+  }
 }

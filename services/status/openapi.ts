@@ -39,10 +39,13 @@ const STATUS_TEXT: Record<string, string> = {
   '200': 'Done',
   '202': 'Accepted and stored; the Location header names the replication',
   '400': 'The request is not understood',
+  '204': 'Done; nothing to say',
   '401': 'A token is needed',
   '404': 'Not known; `near` has names like it',
   '409': 'The names are known but do not fit together',
+  '412': 'It is not what was looked at',
   '422': 'The idempotency key belongs to another request',
+  '428': 'The plan, or the state, has to be looked at first',
   '502': 'A DHCP server could not be read',
   '503': 'Not now; `detail` or `missing` says why',
 }

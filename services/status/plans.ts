@@ -2,26 +2,29 @@
 // changes nothing; the replicator plans again before it writes.
 
 import type { RelationshipPolicy } from '#contracts/configuration.ts'
+import type { Rejections } from '#contracts/control.ts'
 import type { ManifestPage } from '#contracts/gate.ts'
+import { partnerOf } from '#contracts/relationships.ts'
 import { scopeIdsOf, scopesNamed } from '#contracts/scope-ids.ts'
 import type { PlanAnswer, PlannedScopeView, RelationshipDetail, RelationshipPlan } from '#contracts/status-api.ts'
-import type { ScopeKey } from '#dhcp/scope.ts'
-import type { GateClient } from '#messaging/gate-client.ts'
+import { rejectedKey } from '#contracts/subjects.ts'
 import { type ComparedScope, compareScopes, worstSync } from '#plan/compare.ts'
 import { makePlan, type Plan, PlanInputChanged, type PlannedScope } from '#plan/plan.ts'
 import { countChanges, renderScope } from '#plan/render.ts'
-import type { Known, Resolved } from './names.ts'
-import { gateErrorText } from './watch-relationships.ts'
+import { leasesOutside } from './leases.ts'
+import { type Known, NOT_CONFIGURED, type Resolved } from './names.ts'
+import { pausesOf } from './pauses.ts'
+import { type PlanGates, readContents, readManifest, SideUnreadable, withoutEdits } from './read-sides.ts'
+import { standstillOf } from './standstill.ts'
 
-export type PlanGates = Pick<GateClient, 'readManifest' | 'readContents'>
+type Sides = {
+  readonly policy: RelationshipPolicy
+  readonly source: string
+  readonly target: string
+  readonly rejections: Rejections | undefined
+}
 
-/** Somebody may edit between comparing and reading; then both are done again. */
-const MAX_TRIES = 3
-const READ_TIMEOUT_MS = 10_000
-
-type Sides = { readonly policy: RelationshipPolicy; readonly source: string; readonly target: string }
-
-function plannedView(planned: PlannedScope, ids: ReadonlyMap<string, string>): PlannedScopeView {
+export function plannedView(planned: PlannedScope, ids: ReadonlyMap<string, string>): PlannedScopeView {
   return {
     scope: planned.scope,
     scopeId: ids.get(planned.scope) ?? planned.scope,
@@ -46,33 +49,24 @@ function notesOf(source: ManifestPage, target: ManifestPage): string[] {
 
 async function readAndPlan(
   gates: PlanGates,
-  { policy, source, target }: Sides,
+  { policy, source, target, rejections }: Sides,
   scopeTexts: readonly string[] | undefined,
 ): Promise<RelationshipPlan> {
-  const read = async (server: string) => {
-    try {
-      return (await gates.readManifest(server, policy.name, true, { timeoutMs: READ_TIMEOUT_MS })).page
-    } catch (error) {
-      throw new SideUnreadable(server, error)
-    }
-  }
-  const [sourcePage, targetPage] = await Promise.all([read(source), read(target)])
-  const comparison = compareScopes(sourcePage.rows, targetPage.rows, policy)
+  const [sourcePage, targetPage] = await Promise.all([
+    readManifest(gates, source, policy.name, true),
+    readManifest(gates, target, policy.name, true),
+  ])
+  const comparison = compareScopes(sourcePage.rows, targetPage.rows, policy, { rejections })
   const keysOfBoth = comparison.scopes.map(({ scope }) => scope)
   const scopes =
     scopeTexts === undefined ? undefined : new Set(scopeTexts.flatMap((text) => scopesNamed(text, keysOfBoth)))
   const isAsked = ({ scope }: ComparedScope) => scopes === undefined || scopes.has(scope)
   const differing = comparison.scopes.filter((scope) => scope.decision.kind !== 'converged' && isAsked(scope))
-  const keys = differing.filter(({ decision }) => decision.kind !== 'show').map(({ scope }) => scope as ScopeKey)
-  const contents = async (server: string) => {
-    try {
-      const options = { timeoutMs: READ_TIMEOUT_MS }
-      return await gates.readContents(server, policy.name, keys, 'live', false, options)
-    } catch (error) {
-      throw new SideUnreadable(server, error)
-    }
-  }
-  const [sourceContents, targetContents] = await Promise.all([contents(source), contents(target)])
+  const keys = differing.filter(({ decision }) => decision.kind !== 'show').map(({ scope }) => scope)
+  const [sourceContents, targetContents] = await Promise.all([
+    readContents(gates, source, policy.name, keys),
+    readContents(gates, target, policy.name, keys),
+  ])
   const plan: Plan = makePlan({
     relationship: policy.name,
     source,
@@ -81,6 +75,7 @@ async function readAndPlan(
     sourceContents,
     targetContents,
     limits: policy.limits,
+    leasesOutside: await leasesOutside(gates, policy.name, target, targetContents, sourceContents),
     ...(scopes === undefined ? {} : { scopes }),
   })
   const asked = comparison.scopes.filter(isAsked)
@@ -94,16 +89,7 @@ async function readAndPlan(
     scopes: plan.scopes.map((planned) => plannedView(planned, ids)),
     shown: plan.shown.map((shown) => ({ ...shown, scopeId: ids.get(shown.scope) ?? shown.scope })),
     inSyncCount: asked.filter(({ sync, source: live }) => sync === 'in-sync' && live !== undefined).length,
-    notes: notesOf(sourcePage, targetPage),
-  }
-}
-
-class SideUnreadable extends Error {
-  readonly code: string
-  constructor(server: string, cause: unknown) {
-    const { code, message } = gateErrorText(server, cause)
-    super(message, { cause })
-    this.code = code
+    notes: [...notesOf(sourcePage, targetPage), ...plan.notes],
   }
 }
 
@@ -124,14 +110,12 @@ async function planSides(
     notes: [],
     failure: { code, message },
   })
-  for (let tries = 1; ; tries++) {
-    try {
-      return await readAndPlan(gates, sides, scopeTexts)
-    } catch (error) {
-      if (error instanceof SideUnreadable) return without(error.code, error.message)
-      if (!(error instanceof PlanInputChanged)) throw error
-      if (tries === MAX_TRIES) return without('input-changed', `${error.message}, ${MAX_TRIES} times; try again`)
-    }
+  try {
+    return await withoutEdits(() => readAndPlan(gates, sides, scopeTexts))
+  } catch (error) {
+    if (error instanceof SideUnreadable) return without(error.code, error.message)
+    if (error instanceof PlanInputChanged) return without(error.code, `${error.message}, again and again; try again`)
+    throw error
   }
 }
 
@@ -139,11 +123,31 @@ function policyOf(known: Known, relationship: RelationshipDetail): RelationshipP
   return known.configuration.relationships.find(({ name }) => name === relationship.name)
 }
 
-function partnerOf(policy: RelationshipPolicy, server: string): string {
-  return policy.servers[0] === server ? policy.servers[1] : policy.servers[0]
+function onlyObserved({ name }: RelationshipPolicy): string {
+  return `${name} is only observed; set its mode to manual or automatic in the configuration to replicate it`
 }
 
-const NOT_CONFIGURED = 'is not in the configuration and only observed; add it there with an authority and a mode'
+/** Why a request for a replication would be refused now, though there is a plan. */
+function refusalOf(known: Known, policy: RelationshipPolicy, relationship: RelationshipDetail) {
+  if (policy.mode === 'observe') return { code: 'observed-only', message: onlyObserved(policy) }
+  const problem = relationship.authorityProblem
+  if (problem !== undefined && problem.code !== 'unseeded')
+    return { code: 'authority-unknown', message: problem.message }
+  return standstillOf(policy, pausesOf(known.registry, policy.name, Date.now()), Date.now())
+}
+
+async function planFrom(
+  gates: PlanGates,
+  known: Known,
+  relationship: RelationshipDetail,
+  { policy, source }: Pick<Sides, 'policy' | 'source'>,
+  scopeTexts: readonly string[] | undefined,
+): Promise<RelationshipPlan> {
+  const rejections = known.registry.rejections.get(rejectedKey(policy.name))
+  const plan = await planSides(gates, { policy, source, target: partnerOf(policy, source), rejections }, scopeTexts)
+  const refusal = refusalOf(known, policy, relationship)
+  return { ...plan, ...(refusal === undefined ? {} : { refusal }) }
+}
 
 /** The difference of one relationship as a replication from its authoritative side would remove it. */
 export async function planRelationship(
@@ -156,12 +160,19 @@ export async function planRelationship(
   if (policy === undefined || relationship.authority === undefined) {
     return { unconfigured: `${relationship.name} ${NOT_CONFIGURED}` }
   }
-  const source = relationship.authority.side
-  return await planSides(gates, { policy, source, target: partnerOf(policy, source) }, scopeTexts)
+  return await planFrom(gates, known, relationship, { policy, source: relationship.authority.side }, scopeTexts)
 }
 
-/** The plan of a request, one part per relationship that it would replicate. */
-export async function planRequest(gates: PlanGates, known: Known, request: Resolved): Promise<PlanAnswer> {
+/**
+ * The plan of a request, one part per relationship that it would replicate. `takeAuthority`: as it would be once the
+ * server is the authoritative side.
+ */
+export async function planRequest(
+  gates: PlanGates,
+  known: Known,
+  request: Resolved,
+  takeAuthority: boolean,
+): Promise<PlanAnswer> {
   const refused: { relationship: string; code: string; message: string }[] = []
   const planned: Promise<RelationshipPlan>[] = []
   for (const relationship of request.relationships) {
@@ -169,20 +180,13 @@ export async function planRequest(gates: PlanGates, known: Known, request: Resol
     const side = relationship.authority?.side
     const refuse = (code: string, message: string) => refused.push({ relationship: relationship.name, code, message })
     if (policy === undefined) refuse('observed-only', `${relationship.name} ${NOT_CONFIGURED}`)
-    else if (policy.mode === 'observe') {
-      refuse(
-        'observed-only',
-        `${policy.name} is only observed; set its mode to manual or automatic in the configuration to replicate it`,
-      )
-    } else if (side !== request.server) {
+    else if (policy.mode === 'observe') refuse('observed-only', onlyObserved(policy))
+    else if (side !== request.server && !takeAuthority) {
       refuse(
         'not-authoritative',
         `${request.server} is not the authoritative side of ${policy.name}, ${side} is; replicate from there`,
       )
-    } else {
-      const sides = { policy, source: request.server, target: partnerOf(policy, request.server) }
-      planned.push(planSides(gates, sides, request.scopes))
-    }
+    } else planned.push(planFrom(gates, known, relationship, { policy, source: request.server }, request.scopes))
   }
   return { level: request.level, server: request.server, plans: await Promise.all(planned), refused }
 }

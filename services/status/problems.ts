@@ -1,6 +1,7 @@
 // RFC 9457 problem details: every error of the API has a stable `type`.
 
 import { PROBLEM_TYPE_PREFIX, PROBLEMS, type Problem, type ProblemCode } from '#contracts/problems.ts'
+import { type Asked, plainErrors } from './plain-errors.ts'
 
 type ProblemExtras = {
   readonly errors?: readonly { readonly path: string; readonly message: string }[]
@@ -33,32 +34,22 @@ export function problemOf(error: ProblemError, instance: string): Problem {
   }
 }
 
-type Validation = { readonly instancePath?: string; readonly message?: string; readonly params?: object }
-
-/** A member in the wrong place is named, not only the object that has it. */
-function validationText(error: Validation): string {
-  const extra = (error.params as { additionalProperties?: readonly string[] } | undefined)?.additionalProperties
-  const message = error.message ?? 'is not valid'
-  return extra === undefined ? message : `${message}: ${extra.join(', ')}`
-}
-
-/** What Fastify, the validation or our own code threw, as a problem. */
-export function asProblem(error: unknown): ProblemError {
+/** What Fastify, the validation or our own code threw, as a problem. `asked`: what the request had, and what it should. */
+export function asProblem(error: unknown, asked: Asked): ProblemError {
   if (error instanceof ProblemError) return error
   const { validation, validationContext, statusCode, code, message } = error as {
-    readonly validation?: readonly Validation[]
+    readonly validation?: unknown
     readonly validationContext?: string
     readonly statusCode?: number
     readonly code?: string
     readonly message?: string
   }
   if (validation !== undefined) {
-    const errors = validation.map((one) => ({
-      path: `/${validationContext ?? 'body'}${one.instancePath ?? ''}`,
-      message: validationText(one),
-    }))
+    const errors = plainErrors(validationContext ?? 'body', asked)
     const detail = errors.map(({ path, message: text }) => `${path}: ${text}`).join('; ')
-    return new ProblemError('invalid-request', detail, { errors })
+    return new ProblemError('invalid-request', detail || (message ?? 'it has not the form that is expected'), {
+      errors,
+    })
   }
   if (statusCode === 413) return new ProblemError('payload-too-large', message ?? 'the request is too large')
   if (statusCode === 415) {

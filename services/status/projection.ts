@@ -45,6 +45,8 @@ export interface Projection {
   skip(sequence: number): void
   list(filter: EntryFilter): readonly LedgerEntry[]
   get(job: string): LedgerEntry | undefined
+  /** The replication whose final outcome names this commit; of several that shared it, the first. */
+  ofCommit(commit: string): LedgerEntry | undefined
   childrenOf(job: string): readonly LedgerEntry[]
   /** Entries that changed after a sequence, oldest first. */
   changedSince(sequence: number, limit: number): readonly LedgerEntry[]
@@ -63,6 +65,7 @@ const TABLES = `
   ) strict;
   create index if not exists entries_by_time on entries (created_at desc, job desc);
   create index if not exists entries_by_parent on entries (parent) where parent is not null;
+  create index if not exists entries_by_commit on entries (json_extract(final, '$.commit')) where final is not null;
   create index if not exists entries_by_sequence on entries (sequence);
 `
 
@@ -109,6 +112,9 @@ export function openProjection(path: string): Projection {
   const readPosition = database.prepare('select stream_created_at, sequence from position')
   const move = database.prepare('update position set sequence = max(sequence, ?)')
   const read = database.prepare(`select ${columns} from entries where job = ?`)
+  const readCommit = database.prepare(
+    `select ${columns} from entries where final is not null and json_extract(final, '$.commit') = ? order by created_at limit 1`,
+  )
   const readChildren = database.prepare(`select ${columns} from entries where parent = ? order by relationship, job`)
   const readChanged = database.prepare(`select ${columns} from entries where sequence > ? order by sequence limit ?`)
   const readState = database.prepare(
@@ -201,8 +207,25 @@ export function openProjection(path: string): Projection {
       const row = read.get(job) as Row | undefined
       return row === undefined ? undefined : entryOf(row)
     },
+    ofCommit(commit) {
+      const row = readCommit.get(commit) as Row | undefined
+      return row === undefined ? undefined : entryOf(row)
+    },
     childrenOf: (job) => (readChildren.all(job) as Row[]).map(entryOf),
     changedSince: (sequence, limit) => (readChanged.all(sequence, limit) as Row[]).map(entryOf),
     close: () => database.close(),
   }
+}
+
+/** The replication behind a commit that a gate names: by the commit, or, where it is one, by the job. */
+export function jobOf(projection: Pick<Projection, 'get' | 'ofCommit'>, writtenBy: string): LedgerEntry | undefined {
+  return projection.ofCommit(writtenBy) ?? projection.get(writtenBy)
+}
+
+/** Who is behind a write of ours, as far as the ledger goes back. */
+export function authorOf(projection: Pick<Projection, 'get' | 'ofCommit'>, writtenBy: string): string {
+  const entry = jobOf(projection, writtenBy)
+  const cause = (entry?.final ?? entry?.accepted)?.cause
+  const job = `replication ${entry?.job ?? writtenBy}`
+  return cause?.actor === undefined ? job : `${cause.actor} (${job})`
 }

@@ -7,10 +7,15 @@ import type { Job } from '#contracts/job.ts'
 import type { RegisteredGate, RegisteredRelationship } from '#contracts/registry.ts'
 import { scopeIdsOf } from '#contracts/scope-ids.ts'
 import type { PartnerView, PendingJobView, Relationship, RelationshipDetail, ScopeView } from '#contracts/status-api.ts'
-import { compareScopes, worstSync } from '#plan/compare.ts'
-import { whyOf } from '#plan/why.ts'
+import { rejectedKey } from '#contracts/subjects.ts'
+import { worstSync } from '#plan/compare.ts'
+import { authorityNote, authorityProblem } from './authority.ts'
+import { pausesOf } from './pauses.ts'
+import { policyView } from './policy-view.ts'
 import { isGone, type Registry } from './registry.ts'
-import { type StuckScopes, stuckAt } from './stuck.ts'
+import { decidedScopes, observedScopes } from './scopes.ts'
+import { standstillOf, windowView } from './standstill.ts'
+import type { StuckScopes } from './stuck.ts'
 
 /** What one side answered; a failure is never an empty manifest. */
 export type ManifestRead =
@@ -78,7 +83,15 @@ function pendingOf(job: Job): PendingJobView {
   }
 }
 
-type Side = { readonly view: PartnerView; readonly page?: ManifestPage; readonly problem?: string }
+/** What an automatic copy waits for, in words: the relationship stands still, or its waiting job says it. */
+function waitsOf(pending: readonly PendingJobView[], standstill: string | undefined): string | undefined {
+  return (
+    standstill ??
+    pending.find(({ automatic, detail, running }) => automatic && !running && detail !== undefined)?.detail
+  )
+}
+
+export type Side = { readonly view: PartnerView; readonly page?: ManifestPage; readonly problem?: string }
 
 function authorityOf(
   known: KnownRelationship,
@@ -95,80 +108,32 @@ function authorityOf(
   return { side: known.policy.authority, from: 'configuration' }
 }
 
-/** Without an authority nothing is decided; whether the sides are equal can be said all the same. */
-function observedScopes(sides: readonly Side[]): readonly Omit<ScopeView, 'scopeId'>[] {
-  const [first, second] = sides.map(({ page }) => new Map((page?.rows ?? []).map((row) => [row.scope, row.live])))
-  if (first === undefined || second === undefined) return []
-  return [...new Set([...first.keys(), ...second.keys()])].sort().flatMap((scope) => {
-    const [ours, theirs] = [first.get(scope), second.get(scope)]
-    if (ours === undefined && theirs === undefined) return []
-    const onlyAt = ours === undefined ? sides[1]?.view.server : sides[0]?.view.server
-    const equal = ours === theirs
-    const why =
-      ours === undefined || theirs === undefined
-        ? `exists only on ${onlyAt}`
-        : equal
-          ? 'both sides are equal'
-          : 'the partners differ'
-    return [
-      {
-        scope,
-        sync: equal ? ('in-sync' as const) : ('out-of-sync' as const),
-        action: equal ? ('none' as const) : ('show' as const),
-        code: equal ? 'in-sync' : 'differs',
-        why,
-        ...(ours === undefined ? {} : { source: ours }),
-        ...(theirs === undefined ? {} : { target: theirs }),
-      },
-    ]
-  })
+/** What the ledger tells of a relationship. */
+export type LedgerView = {
+  readonly stuck: StuckScopes
+  /** The replication behind a commit that a gate names. */
+  readonly jobOf: (writtenBy: string) => string
 }
-
-function decidedScopes(
-  policy: RelationshipPolicy,
-  source: ManifestPage,
-  target: ManifestPage,
-  stuck: StuckScopes,
-): { readonly rows: readonly Omit<ScopeView, 'scopeId'>[]; readonly agreed: number } {
-  const compared = compareScopes(source.rows, target.rows, policy).scopes.filter(
-    (scope) => scope.source !== undefined || scope.target !== undefined,
-  )
-  const place = { mode: policy.mode, relationship: policy.name, source: source.server, target: target.server }
-  const rows = compared.map((scope) => {
-    // The table says "replicate"; limits, or the partner itself, may have said no to exactly this content.
-    const row =
-      scope.decision.kind === 'replicate' ? stuckAt(stuck, scope.scope, scope.source, scope.target) : undefined
-    return {
-      scope: scope.scope,
-      sync: scope.sync,
-      action:
-        row !== undefined
-          ? ('hold' as const)
-          : scope.decision.kind === 'converged'
-            ? ('none' as const)
-            : scope.decision.kind,
-      code: row?.code ?? scope.decision.code,
-      why: row === undefined ? whyOf(scope.decision, place) : `${row.status}: ${row.message}`,
-      ...(scope.since === undefined || scope.sync === 'in-sync' ? {} : { since: scope.since }),
-      ...(scope.source === undefined ? {} : { source: scope.source }),
-      ...(scope.target === undefined ? {} : { target: scope.target }),
-    }
-  })
-  return { rows, agreed: compared.filter(({ base, mayAgree }) => base.known && !mayAgree).length }
-}
+const NO_LEDGER: LedgerView = { stuck: new Map(), jobOf: (writtenBy) => writtenBy }
 
 export function describeRelationship(
   known: KnownRelationship,
   registry: Registry,
   reads: ReadonlyMap<string, ManifestRead>,
   now = Date.now(),
-  stuck: StuckScopes = new Map(),
+  ledger: LedgerView = NO_LEDGER,
 ): RelationshipDetail {
   const pages = known.servers.map((server) => {
     const read = reads.get(server)
     return read?.kind === 'read' ? read.page : undefined
   })
   const authority = authorityOf(known, registry, pages)
+  const pauses = pausesOf(registry, known.name, now)
+  const standstill = known.policy === undefined ? undefined : standstillOf(known.policy, pauses, now)
+  const pending = [...registry.jobs.values()]
+    .filter((job) => job.relationship === known.name || job.slot === known.name)
+    .sort((a, b) => (a.createdAt < b.createdAt ? -1 : 1))
+    .map(pendingOf)
   let failoverMode: string | undefined
   const sides = known.servers.map((server, index): Side => {
     const gate = registry.gates.get(server)
@@ -206,18 +171,31 @@ export function describeRelationship(
     ? { rows: [], agreed: 0 }
     : known.policy === undefined
       ? { rows: observedScopes(sides), agreed: 0 }
-      : decidedScopes(known.policy, source.page as ManifestPage, target.page as ManifestPage, stuck)
+      : decidedScopes({
+          policy: known.policy,
+          source: source.page as ManifestPage,
+          target: target.page as ManifestPage,
+          rejections: registry.rejections.get(rejectedKey(known.name)),
+          waits: waitsOf(pending, standstill?.message),
+          ...ledger,
+        })
   const ids = scopeIdsOf(bare.map(({ scope }) => scope))
   const scopes = bare.map((scope): ScopeView => ({ ...scope, scopeId: ids.get(scope.scope) ?? scope.scope }))
   const count = (sync: ScopeView['sync']) => scopes.filter((scope) => scope.sync === sync).length
   const reasons = sides.flatMap(({ problem }) => (problem === undefined ? [] : [problem]))
   if (sides.length < 2) reasons.push(`the partner of ${known.servers.join(', ')} is not known here`)
-  if (known.policy !== undefined && authority?.from === 'record' && authority.side !== known.policy.authority) {
-    reasons.push(
-      `the configuration names ${known.policy.authority} as authority; the recorded one, ${authority.side}, counts`,
-    )
-  }
-  if (authority?.from === 'gates') reasons.push('the record of the authority is lost; only the gates know it')
+  const problem =
+    known.policy === undefined
+      ? undefined
+      : authorityProblem(
+          known.policy,
+          registry.authorities.get(known.name),
+          known.servers.map((server, index) => ({ server, ...pages[index]?.authority })),
+        )
+  if (problem !== undefined && problem.code !== 'unseeded') reasons.push(problem.message)
+  const note =
+    known.policy === undefined ? undefined : authorityNote(known.policy, registry.authorities.get(known.name)?.side)
+  if (note !== undefined) reasons.push(note)
   return {
     name: known.name,
     configured: known.policy !== undefined,
@@ -226,6 +204,7 @@ export function describeRelationship(
     sync: isRead ? worstSync(scopes.map(({ sync }) => sync)) : 'unknown',
     ...(reasons.length === 0 ? {} : { reason: reasons.join('; ') }),
     ...(authority === undefined ? {} : { authority }),
+    ...(problem === undefined ? {} : { authorityProblem: problem }),
     partners: sides.map(({ view }) => view),
     counts: {
       inSync: count('in-sync'),
@@ -234,10 +213,10 @@ export function describeRelationship(
       total: scopes.length,
       agreed,
     },
-    pending: [...registry.jobs.values()]
-      .filter((job) => job.relationship === known.name || job.slot === known.name)
-      .sort((a, b) => (a.createdAt < b.createdAt ? -1 : 1))
-      .map(pendingOf),
+    pending,
+    pauses: [...pauses],
+    window: windowView(known.policy, now),
+    ...(known.policy === undefined ? {} : { policy: policyView(known.policy) }),
     differences: scopes.filter(({ sync }) => sync !== 'in-sync').slice(0, MAX_DIFFERENCES),
     checkedAt: new Date(now).toISOString(),
     scopes,

@@ -3,6 +3,7 @@
 import type { Outcome } from '#contracts/messages.ts'
 import { scopeIdsOf } from '#contracts/scope-ids.ts'
 import type { Replication, ReplicationChild, ReplicationDetail, RunStatus } from '#contracts/status-api.ts'
+import { parseScopeKey } from '#dhcp/scope.ts'
 import type { LedgerEntry } from './projection.ts'
 
 /** Scope IDs that a row of a list carries. */
@@ -19,6 +20,12 @@ function runStatus(outcome: Outcome): RunStatus {
   return outcome.kind === 'final' ? 'failed' : outcome.kind === 'progress' ? 'running' : 'pending'
 }
 
+/** Scope IDs; what a refused request asked for may be no scope at all and stays as it was written. */
+function scopeTexts(concerned: readonly string[]): string[] {
+  const ids = scopeIdsOf(concerned.filter((text) => parseScopeKey(text) !== undefined))
+  return concerned.map((text) => ids.get(text) ?? text)
+}
+
 export function replicationOf(entry: LedgerEntry): Replication {
   const outcome = newest(entry)
   const { final } = entry
@@ -27,6 +34,8 @@ export function replicationOf(entry: LedgerEntry): Replication {
   const concerned = outcome.scopes?.map(({ scope }) => scope) ?? requestedScopes ?? []
   const progress = final === undefined ? entry.progress?.progress : undefined
   const target = outcome.target ?? entry.accepted?.target
+  const act = outcome.act ?? entry.accepted?.act ?? 'replicate'
+  const of = outcome.of ?? entry.accepted?.of ?? outcome.cause.approves
   return {
     job: entry.job,
     level: outcome.level,
@@ -39,11 +48,13 @@ export function replicationOf(entry: LedgerEntry): Replication {
     ...(outcome.message === undefined ? {} : { message: outcome.message }),
     cause: outcome.cause,
     ...(requestedScopes === undefined ? {} : { requestedScopes }),
-    scopeIds: [...scopeIdsOf(concerned.slice(0, MAX_LISTED_SCOPES)).values()],
+    scopeIds: scopeTexts(concerned.slice(0, MAX_LISTED_SCOPES)),
     scopeCount: outcome.scopeCount ?? concerned.length,
     ...(progress === undefined ? {} : { progress }),
     ...(outcome.parent === undefined ? {} : { parent: outcome.parent.job }),
     ...(outcome.planDigest === undefined ? {} : { planDigest: outcome.planDigest }),
+    act,
+    ...(of === undefined ? {} : { of }),
     createdAt: outcome.createdAt,
     ...(noticedAt === undefined ? {} : { noticedAt }),
     updatedAt: outcome.at,

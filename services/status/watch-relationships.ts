@@ -3,11 +3,17 @@
 
 import type { Configuration } from '#contracts/configuration.ts'
 import type { RelationshipDetail } from '#contracts/status-api.ts'
-import { type GateClient, GateError } from '#messaging/gate-client.ts'
+import type { GateClient } from '#messaging/gate-client.ts'
 import type { Logger } from '#telemetry/logger.ts'
+import { gateErrorText } from './read-sides.ts'
 import { isGone, type Registry } from './registry.ts'
-import { describeRelationship, type KnownRelationship, knownRelationships, type ManifestRead } from './relationships.ts'
-import type { StuckScopes } from './stuck.ts'
+import {
+  describeRelationship,
+  type KnownRelationship,
+  knownRelationships,
+  type LedgerView,
+  type ManifestRead,
+} from './relationships.ts'
 
 export type RelationshipWatch = {
   /** By name, in their order. Empty until the first look is over. */
@@ -29,18 +35,6 @@ const PARALLEL = 8
 /** A look that takes long is not repeated so often: at most a twentieth of the time is spent on looking. */
 const IDLE_FACTOR = 20
 
-export function gateErrorText(server: string, error: unknown): { readonly code: string; readonly message: string } {
-  if (!(error instanceof GateError)) return { code: 'internal', message: `${server}: ${String(error)}` }
-  if (error.code === 'no-responders') return { code: 'unreachable', message: `the watcher of ${server} does not run` }
-  if (error.code === 'timed-out') {
-    return {
-      code: 'unreachable',
-      message: `the watcher of ${server} did not answer in time`,
-    }
-  }
-  return { code: error.code, message: `${server}: ${error.message}` }
-}
-
 /** Everything but the times at which we looked. */
 function contentOf(detail: RelationshipDetail): string {
   return JSON.stringify({
@@ -60,8 +54,7 @@ export function watchRelationships(options: {
   readonly registry: Registry
   readonly gates: Pick<GateClient, 'readManifest'>
   readonly logger: Logger
-  /** What is known of scopes that were held or failed. */
-  readonly stuck: (relationship: string) => StuckScopes
+  readonly ledger: (relationship: string) => LedgerView
   readonly onChange: () => void
   /** Milliseconds between two looks. Default 5000. */
   readonly intervalMs?: number
@@ -95,7 +88,7 @@ export function watchRelationships(options: {
         reads.set(server, await readSide(server, known.name))
       }),
     )
-    return describeRelationship(known, registry, reads, Date.now(), options.stuck(known.name))
+    return describeRelationship(known, registry, reads, Date.now(), options.ledger(known.name))
   }
 
   async function lookAtAll(): Promise<void> {

@@ -13,12 +13,14 @@ export function planRoutes(app: App, parts: AppParts): void {
       schema: {
         summary: 'What a replication would change (what-if); nothing is written',
         body: ReplicationBody,
-        response: { 200: PlanAnswer, 400: Problem, 404: Problem, 409: Problem },
+        response: { 200: PlanAnswer, 400: Problem, 404: Problem, 409: Problem, 503: Problem },
       },
     },
     async (request) => {
       const known = parts.known()
-      return await planRequest(parts.gates, known, resolveRequest(known, request.body))
+      const resolved = resolveRequest(known, request.body)
+      parts.requireMessaging('no DHCP server can be read')
+      return await planRequest(parts.gates, known, resolved, request.body.takeAuthority === true)
     },
   )
 }

@@ -1,25 +1,18 @@
 // Requesting replications and following them.
 
-import { timingSafeEqual } from 'node:crypto'
 import { Type } from 'typebox'
 import { Problem } from '#contracts/problems.ts'
-import {
-  Accepted,
-  ReplicationBody,
-  ReplicationDetail,
-  ReplicationList,
-  ReplicationQuery,
-} from '#contracts/status-api.ts'
+import { ReplicationBody, ReplicationDetail, ReplicationList, ReplicationQuery } from '#contracts/status-api.ts'
+import { acceptJob, JOB_RESPONSES, JobHeaders } from '#status/accept.ts'
 import type { App, AppParts } from '#status/app.ts'
 import { openEventStream } from '#status/live.ts'
-import { resolveRelationship, resolveRequest, resolveServer } from '#status/names.ts'
+import { replicateAsk, resolveRelationship, resolveRequest, resolveServer } from '#status/names.ts'
 import { ProblemError } from '#status/problems.ts'
 import type { EntryFilter } from '#status/projection.ts'
 import { detailOf, replicationOf } from '#status/replications.ts'
 
 const ByJob = Type.Object({ job: Type.String({ maxLength: 64 }) })
 const DEFAULT_LIMIT = 50
-const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
 
 export function cursorOf(last: { readonly createdAt: string; readonly job: string }): string {
   return Buffer.from(JSON.stringify([last.createdAt, last.job])).toString('base64url')
@@ -33,13 +26,6 @@ export function parseCursor(text: string): { readonly createdAt: string; readonl
   throw new ProblemError('invalid-cursor', 'give `next` of the page before, or none for the first page')
 }
 
-function checkToken(given: string | undefined, token: string | undefined): void {
-  if (token === undefined) return
-  const [have, want] = [Buffer.from(given ?? ''), Buffer.from(`Bearer ${token}`)]
-  if (have.length === want.length && timingSafeEqual(have, want)) return
-  throw new ProblemError('unauthorized', 'send the header Authorization: Bearer TOKEN (CLI: set TWINSCOPE_TOKEN)')
-}
-
 /** A known name in full; an unknown one stays, since the ledger may know more names than the present. */
 function orAsGiven(resolve: () => string, text: string): string {
   try {
@@ -51,11 +37,11 @@ function orAsGiven(resolve: () => string, text: string): string {
 }
 
 export function replicationRoutes(app: App, parts: AppParts): void {
-  const { projection, live, requests } = parts
+  const { projection, live } = parts
 
   async function detail(job: string): Promise<ReplicationDetail> {
     const entry = projection.get(job)
-    const found = entry === undefined ? await requests.pending(job) : detailOf(entry, projection.childrenOf(job))
+    const found = entry === undefined ? await parts.requests.pending(job) : detailOf(entry, projection.childrenOf(job))
     if (found !== undefined) return found
     const still = parts.isConnected() ? '' : '; NATS is not reachable, so it may only not be known here yet'
     throw new ProblemError('unknown-replication', `there is no replication ${job}${still}`)
@@ -68,34 +54,15 @@ export function replicationRoutes(app: App, parts: AppParts): void {
         summary: 'Requests a replication on one of the three levels',
         description:
           'Level scope where `scopes` is given, else relationship where `relationship` is given, else server. With an Idempotency-Key, repeating the same request is the same replication.',
-        headers: Type.Object({
-          'idempotency-key': Type.Optional(Type.String({ minLength: 1, maxLength: 200, pattern: '^[\\x21-\\x7e]+$' })),
-        }),
+        headers: JobHeaders,
         body: ReplicationBody,
-        response: {
-          202: Accepted,
-          400: Problem,
-          401: Problem,
-          404: Problem,
-          409: Problem,
-          422: Problem,
-          503: Problem,
-        },
+        response: JOB_RESPONSES,
       },
     },
-    async (request, reply) => {
-      checkToken(request.headers.authorization, parts.token)
-      const resolved = resolveRequest(parts.known(), request.body)
-      const { traceparent } = request.headers as { readonly traceparent?: string }
-      const accepted = await requests.accept(
-        resolved,
-        request.body,
-        request.headers['idempotency-key'],
-        traceparent !== undefined && TRACEPARENT.test(traceparent) ? traceparent : undefined,
-      )
-      reply.code(202).header('location', `/v1/replications/${accepted.job}`)
-      return accepted
-    },
+    async (request, reply) =>
+      await acceptJob(parts, request, reply, request.body, () =>
+        replicateAsk(resolveRequest(parts.known(), request.body), request.body),
+      ),
   )
 
   app.get(
