@@ -208,3 +208,79 @@ relationships:
   )
   assert.match(problems[0] ?? '', /"maybe": expected true or false/)
 })
+
+/** The good configuration with more lines for its relationship, which begin at line 21. */
+const withPolicies = (...lines: readonly string[]) => `${GOOD}${lines.map((line) => `    ${line}\n`).join('')}`
+
+test('soak delay, windows and ignored fields are read', () => {
+  const text = withPolicies(
+    'soak-delay: 10m',
+    "allow-windows: ['Mon-Fri 22:00-05:00']",
+    'freeze-windows:',
+    '  - 2026-12-24',
+    '  - 2026-12-26 00:00 to 2027-01-07 00:00',
+    'time-zone: Europe/Vienna',
+  )
+  const { relationships, warnings } = parseConfiguration(text, 'x')
+  const { soakDelayMs, windows } = relationships[0] ?? {}
+  assert.equal(soakDelayMs, 600_000)
+  assert.deepEqual(windows, {
+    allow: ['Mon-Fri 22:00-05:00'],
+    freeze: ['2026-12-24', '2026-12-26 00:00 to 2027-01-07 00:00'],
+    timeZone: 'Europe/Vienna',
+  })
+  assert.deepEqual(
+    warnings.filter(({ path }) => path.startsWith('relationships')),
+    [],
+  )
+})
+
+test('a window that cannot be understood is reported with its own line and what is expected', () => {
+  const problems = problemsOf(
+    withPolicies(
+      'allow-windows:',
+      '  - Mon-Fri 22:00-05:00',
+      '  - weekends',
+      'freeze-windows: [2026-13-01]',
+      'time-zone: Europe/Viena',
+    ),
+  )
+  assert.match(problems[0] ?? '', /^23 relationships\[0\]\.allow-windows\[1\]: "weekends" is no allow window; expected/)
+  assert.match(problems[1] ?? '', /^24 relationships\[0\]\.freeze-windows\[0\]: "2026-13-01 00:00" is no date/)
+  assert.match(problems[2] ?? '', /^25 relationships\[0\]\.time-zone: .* Did you mean Europe\/Vienna/)
+  assert.equal(problems.length, 3, problems.join('\n'))
+})
+
+test('windows that never open are an error', () => {
+  const [problem = '', ...others] = problemsOf(
+    withPolicies("allow-windows: ['Sat 01:00-03:00']", "freeze-windows: ['Sat,Sun 00:00-24:00']"),
+  )
+  assert.deepEqual(others, [])
+  assert.match(problem, /^21 .*allow-windows: the freeze windows leave no minute .* nothing would ever be written/)
+})
+
+test('policies that do not do what they seem to are warnings', () => {
+  const warningsOf = (text: string) =>
+    parseConfiguration(text, 'x')
+      .warnings.filter(({ path }) => path.startsWith('relationships'))
+      .map(({ line, path, message }) => `${line} ${path}: ${message}`)
+  const one = (text: string, pattern: RegExp) => {
+    const warnings = warningsOf(text)
+    assert.equal(warnings.length, 1, `${pattern}:\n${warnings.join('\n')}`)
+    assert.match(warnings[0] ?? '', pattern)
+  }
+  assert.deepEqual(warningsOf(GOOD), [])
+  one(
+    withPolicies('prune: on').replace('delete-ratio: 0.5', 'max-scope-deletes: 0'),
+    /^21 .*prune: .*while max-scope-deletes is 0: every deletion is held/,
+  )
+  one(withPolicies('on-conflict: authority-wins'), /^21 .*on-conflict: .*overwritten as soon as the authoritative/)
+  assert.deepEqual(warningsOf(withPolicies('on-conflict: authority-wins', 'on-foreign-edit: revert')), [])
+  one(withPolicies('time-zone: UTC'), /^21 .*time-zone: there are no allow-windows and no freeze-windows/)
+  one(GOOD.replace('mode: automatic', 'mode: manual'), /^14 .*mode is manual: .* do not wait for quiet-period/)
+  one(GOOD.replace('mode: automatic', 'mode: observe'), /mode is observe, .*no effect: quiet-period, limits/)
+  one(
+    GOOD.replace('    mode: automatic\n', ''),
+    /without a mode it is only observed, .*no effect: quiet-period, limits/,
+  )
+})
