@@ -1,103 +1,24 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
-import { DEFAULT_POLICY, type RelationshipPolicy } from '#contracts/configuration.ts'
-import type { GateAnswer, GateRequests, GateResponses, ManifestPage, ManifestRow } from '#contracts/gate.ts'
-import { matchRelationships } from '#contracts/relationships.ts'
+import { test } from 'node:test'
+import type { GateRequests, GateResponses, ManifestPage } from '#contracts/gate.ts'
 import { MAX_MESSAGE_BYTES } from '#contracts/streams.ts'
-import { contentOf, type ScopeContent } from '#dhcp/fingerprint.ts'
+import { contentOf } from '#dhcp/fingerprint.ts'
 import type { Scope } from '#dhcp/scope.ts'
-import { aScope, FakeServer, noAnswer, noConnection } from './fake-driver.ts'
-import { createGate, type Gate } from './gate.ts'
-import { openJournal } from './journal.ts'
-
-const A = '10.0.1.0/24'
-const B = '10.0.2.0/24'
-const relationship = 'dhcp1-dhcp2'
-const never = new AbortController().signal
-
-const policy: RelationshipPolicy = {
-  ...DEFAULT_POLICY,
-  name: relationship,
-  servers: ['dhcp1', 'dhcp2'],
-  authority: 'dhcp1',
-  mode: 'automatic',
-  quietPeriodMs: 0,
-}
-
-/** Gates over one server and one journal file; each `start` is a new process as far as they know. */
-function setUp(context: TestContext, server = 'dhcp2', exclusive = false) {
-  const directory = mkdtempSync(join(tmpdir(), 'gate-'))
-  const dhcp = new FakeServer()
-  const logger = { info() {}, warn() {}, error() {} }
-  let journal = openJournal(join(directory, 'journal.sqlite'))
-  context.after(() => {
-    journal.close()
-    rmSync(directory, { recursive: true })
-  })
-  const start = (): Gate => {
-    journal.close()
-    journal = openJournal(join(directory, 'journal.sqlite'))
-    const gate = createGate({
-      server,
-      driver: dhcp.driver(),
-      journal,
-      installation: 'test',
-      exclusive,
-      logger,
-      relationships: () => matchRelationships(server, [policy], gate.latest()?.relationships ?? []),
-    })
-    return gate
-  }
-  return { dhcp, start, journal: () => journal }
-}
-
-async function ok<K extends keyof GateRequests>(
-  gate: Gate,
-  op: K,
-  request: GateRequests[K],
-): Promise<GateResponses[K]> {
-  const answer = (await gate.handle(op, request)) as GateAnswer<GateResponses[K]>
-  if ('error' in answer) throw new Error(`${answer.error.code}: ${answer.error.message}`)
-  return answer.ok
-}
-
-async function codeOf<K extends keyof GateRequests>(gate: Gate, op: K, request: GateRequests[K]): Promise<string> {
-  const answer = await gate.handle(op, request)
-  return 'error' in answer ? answer.error.code : 'ok'
-}
-
-const prepared = (gate: Gate, epoch = 1) => ok(gate, 'prepare', { relationship, side: 'dhcp1', epoch, job: 'j' })
-
-type Change = { readonly scope: string; readonly from?: ScopeContent | undefined; readonly to?: Scope }
-
-function commitRequest(ticket: string, changes: readonly Change[], job = 'job'): GateRequests['commit'] {
-  const scopes = changes.map(({ scope, from, to }) => ({
-    scope,
-    ...(from === undefined ? {} : { expected: from.fingerprint }),
-    ...(to === undefined ? {} : { wanted: contentOf(to).fingerprint }),
-  }))
-  return { relationship, side: 'dhcp1', epoch: 1, ticket, job, scopes }
-}
-
-async function stageAll(gate: Gate, ticket: string, changes: readonly Change[]): Promise<void> {
-  const contents = changes.flatMap(({ scope, to }) => (to === undefined ? [] : [{ scope, ...contentOf(to) }]))
-  await ok(gate, 'stage', { relationship, ticket, contents })
-}
-
-/** Prepare, stage and commit in one go. */
-async function write(gate: Gate, changes: readonly Change[], job = 'job') {
-  const { ticket } = await prepared(gate)
-  await stageAll(gate, ticket, changes)
-  return await ok(gate, 'commit', commitRequest(ticket, changes, job))
-}
-
-async function rowOf(gate: Gate, scope: string): Promise<ManifestRow | undefined> {
-  const page = await ok(gate, 'manifest', { relationship, fresh: true })
-  return page.rows.find((row) => row.scope === scope)
-}
+import { aScope, noAnswer, noConnection } from './fake-driver.ts'
+import {
+  A,
+  B,
+  codeOf,
+  commitRequest,
+  never,
+  ok,
+  prepared,
+  relationship,
+  rowOf,
+  setUp,
+  stageAll,
+  write,
+} from './fake-house.ts'
 
 test('a change goes through prepare, stage and commit; the journal answers for it afterwards', async (context) => {
   const { dhcp, start } = setUp(context)
@@ -297,7 +218,7 @@ test('an installation that may not write is told why and what to do', async (con
 })
 
 test('exclusive: true allows writing where no mark can be left, but not over a foreign one', async (context) => {
-  const { dhcp, start } = setUp(context, 'dhcp2', true)
+  const { dhcp, start } = setUp(context, 'dhcp2', { exclusive: true })
   const gate = start()
   dhcp.claimed = { kind: 'unsupported' }
   await prepared(gate)
