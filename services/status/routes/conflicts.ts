@@ -62,7 +62,7 @@ export function conflictRoutes(app: App, parts: AppParts): void {
   )
 
   app.post(
-    '/v1/relationships/:name/conflicts',
+    '/v1/relationships/:name/conflicts/pick',
     {
       schema: {
         summary: 'Picks a side for exactly these scopes, as the list showed it',
