@@ -46,7 +46,12 @@ export function aScope(
 }
 
 /** What a played gate holds: live and base content per scope. */
-export type PlayedScope = { readonly live?: Scope; readonly base?: Scope }
+export type PlayedScope = {
+  readonly live?: Scope
+  readonly base?: Scope
+  /** What else its row of the manifest says. */
+  readonly row?: Partial<ManifestRow>
+}
 export type PlayedGate = {
   readonly server: string
   readonly relationship: string
@@ -55,13 +60,22 @@ export type PlayedGate = {
   /** Null: `reachable: false` in the registry, with this reason. */
   problem?: string | undefined
   failoverState: string
+  /** What it has made durable; `null`: nothing. Default: dhcp1 in epoch 1. */
+  authority?: { readonly side: string; readonly epoch: number } | null
+  /** `COMMIT SCOPE` → what was there before that commit. */
+  readonly preImages?: ReadonlyMap<string, Scope | undefined>
+  /** Whose mark a claim replaces; `null`: it is refused. */
+  readonly claimedFrom?: string | null
+  /** Active leases outside of whatever is asked. Default: it cannot say. */
+  readonly leases?: number
 }
 
-function rowOf(scope: string, { live, base }: PlayedScope): ManifestRow {
+function rowOf(scope: string, { live, base, row }: PlayedScope): ManifestRow {
   return {
     scope,
     ...(live === undefined ? {} : { live: contentOf(live).fingerprint, since: '2026-11-24T10:00:00.000Z' }),
     ...(base === undefined ? {} : { base: contentOf(base).fingerprint, baseEpoch: 1, baseSerial: 1 }),
+    ...row,
   }
 }
 
@@ -76,19 +90,35 @@ function answer(gate: PlayedGate, operation: string, request: unknown): GateAnsw
         state: gate.failoverState,
         nativeState: gate.failoverState === 'normal' ? 'hot-standby' : gate.failoverState,
       },
-      authority: { side: 'dhcp1.example.net', epoch: 1 },
+      ...(gate.authority === null ? {} : { authority: gate.authority ?? { side: 'dhcp1.example.net', epoch: 1 } }),
       rows: [...gate.scopes].map(([scope, played]) => rowOf(scope, played)),
     }
     return { ok: page }
   }
   if (operation === 'read') {
-    const { scopes } = request as { readonly scopes: readonly string[] }
+    const { scopes, of } = request as { readonly scopes: readonly string[]; readonly of: 'live' | 'base' }
     const contents = scopes.map((scope) => {
-      const live = gate.scopes.get(scope)?.live
-      const content: ScopeContent | undefined = live === undefined ? undefined : contentOf(live)
+      const found = gate.scopes.get(scope)?.[of]
+      const content: ScopeContent | undefined = found === undefined ? undefined : contentOf(found)
       return { scope, ...(content === undefined ? {} : { content }) }
     })
     return { ok: { revision: 1, contents } }
+  }
+  if (operation === 'preimage') {
+    const { job, scope } = request as { readonly job: string; readonly scope: string }
+    const key = `${job} ${scope}`
+    if (gate.preImages?.has(key) !== true) {
+      return { error: { code: 'unknown-job', message: `no commit ${job} is in the journal` } }
+    }
+    const before = gate.preImages.get(key)
+    return { ok: { at: at(0), ...(before === undefined ? {} : { content: contentOf(before) }) } }
+  }
+  if (operation === 'leases') {
+    return { ok: { supported: gate.leases !== undefined, count: gate.leases ?? 0, examples: [] } }
+  }
+  if (operation === 'claim') {
+    if (gate.claimedFrom === null) return { error: { code: 'server-error', message: 'its file cannot be written' } }
+    return { ok: gate.claimedFrom === undefined ? {} : { previous: gate.claimedFrom } }
   }
   return { error: { code: 'internal', message: `${operation} is not played here` } }
 }
@@ -127,10 +157,13 @@ export type StatusFixture = {
   readonly url: string
   /** Plays a gate until `stop`. */
   playGate(gate: PlayedGate): Promise<{ readonly stop: () => Promise<void>; readonly renew: () => Promise<void> }>
-  setAuthority(relationship: string, side: string): Promise<void>
+  setAuthority(relationship: string, side: string, epoch?: number): Promise<void>
+  /** As NATS would have lost it. */
+  loseAuthority(relationship: string): Promise<void>
   publishOutcome(outcome: Outcome): Promise<number>
   get<T>(path: string): Promise<T>
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>
+  send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>
   restartStatus(): Promise<void>
   stop(): Promise<void>
 }
@@ -213,9 +246,12 @@ export async function startStatus(options: { readonly env?: Record<string, strin
       stops.push(stop)
       return { stop, renew }
     },
-    async setAuthority(relationship, side) {
-      const record = { relationship, side, epoch: 1, changedAt: '2026-11-24T09:00:00.000Z', changedBy: 'test' }
+    async setAuthority(relationship, side, epoch = 1) {
+      const record = { relationship, side, epoch, changedAt: '2026-11-24T09:00:00.000Z', changedBy: 'test' }
       await authorityBucket.put(authorityKey(relationship), JSON.stringify(record))
+    },
+    async loseAuthority(relationship) {
+      await authorityBucket.delete(authorityKey(relationship))
     },
     async publishOutcome(outcome) {
       const published = await publishEvent(messaging, {
@@ -232,11 +268,12 @@ export async function startStatus(options: { readonly env?: Record<string, strin
       const response = await fetch(`${fixture.url}${path}`)
       return (await response.json()) as T
     },
-    post: (path, body, headers = {}) =>
+    post: (path, body, headers = {}) => fixture.send('POST', path, body, headers),
+    send: (method, path, body, headers = {}) =>
       fetch(`${fixture.url}${path}`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', ...headers },
-        body: JSON.stringify(body),
+        method,
+        headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       }),
     restartStatus: () => status.restart(),
     async stop() {
