@@ -52,7 +52,7 @@ export interface Api {
   pauses(): Promise<readonly Pause[]>
   /** `relationship` absent: the whole fleet. */
   pause(relationship: string | undefined, body: PauseBody): Promise<Pause>
-  resume(relationship: string | undefined): Promise<void>
+  resume(relationship: string | undefined, actor: string): Promise<void>
   authority(relationship: string): Promise<Answer<AuthorityView>>
   /** Only where the authority is still the one that was read with `etag`. */
   moveAuthority(relationship: string, body: AuthorityBody, etag: string): Promise<Accepted>
@@ -111,7 +111,7 @@ export function createApi(options: { readonly url: string; readonly token?: stri
     restore: (job, body) => request(`/v1/replications/${of(job)}/restore`, body),
     pauses: async () => (await http.get<{ items: Pause[] }>('/v1/pauses')).items,
     pause: (relationship, body) => http.send('PUT', pausePath(relationship), body),
-    resume: (relationship) => http.remove(pausePath(relationship)),
+    resume: (relationship, actor) => http.remove(`${pausePath(relationship)}?${new URLSearchParams({ actor })}`),
     authority: (relationship) => http.getTagged(`/v1/relationships/${of(relationship)}/authority`),
     moveAuthority: (relationship, body, etag) =>
       http.send('PUT', `/v1/relationships/${of(relationship)}/authority`, body, {
@@ -120,7 +120,7 @@ export function createApi(options: { readonly url: string; readonly token?: stri
       }),
     conflicts: (relationship, scopes) =>
       http.get(`/v1/relationships/${of(relationship)}/conflicts${scopeQuery(scopes)}`),
-    pick: (relationship, body) => request(`/v1/relationships/${of(relationship)}/conflicts/pick`, body),
+    pick: (relationship, body) => request(`/v1/relationships/${of(relationship)}/conflicts`, body),
     claimServer: (server, body) => http.send('POST', `/v1/servers/${of(server)}/claim`, body),
     async follow(job, onChange) {
       let lastSeenAt = performance.now()

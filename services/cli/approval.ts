@@ -6,8 +6,8 @@ import type { Api } from './api-client.ts'
 import { ask } from './ask.ts'
 import { type CommandContext, given } from './command.ts'
 import { EXIT, type ExitCode, exitOfReplication, mostSevere } from './exit-codes.ts'
-import { follow, tellResult } from './follow.ts'
-import { overwriteQuestion, renderRelationshipPlan } from './render.ts'
+import { follow, tellResult, tellWhy } from './follow.ts'
+import { overwriteQuestion, renderRelationshipPlan, withoutWaysOut } from './render.ts'
 
 type Who = { readonly actor: string; readonly reason?: string }
 
@@ -41,6 +41,8 @@ export function together(parts: readonly Gathered[]): Gathered {
 export type ApproveOptions = {
   readonly force: boolean
   readonly wait: boolean
+  /** Standard output is the caller's. */
+  readonly json: boolean
   readonly reason?: string | undefined
 }
 
@@ -59,6 +61,14 @@ export function tellNotApprovable({ notApprovable }: Gathered, { terminal }: Com
   }
 }
 
+function asShown(plan: RelationshipPlan): RelationshipPlan {
+  const scopes = plan.scopes.map((scope) => ({
+    ...scope,
+    obstacles: scope.obstacles.map((obstacle) => ({ ...obstacle, message: withoutWaysOut(obstacle.message) })),
+  }))
+  return { ...plan, scopes }
+}
+
 /** Shows, asks once for all, approves, waits; again for what changed between the answer and the write. */
 export async function approveGathered(
   api: Api,
@@ -75,7 +85,7 @@ export async function approveGathered(
   let open = gathered
   for (;;) {
     exits.push(...open.notApprovable.map(({ exit }) => exit))
-    for (const { plan } of open.approvals) terminal.err(renderRelationshipPlan(plan))
+    for (const { plan } of open.approvals) terminal.err(renderRelationshipPlan(asShown(plan)))
     tellNotApprovable(open, context)
     if (open.approvals.length === 0) return done()
     const asked = await ask(terminal, overwriteQuestion(open.approvals.map(({ plan }) => plan)), {
@@ -94,7 +104,8 @@ export async function approveGathered(
     for (const { approval, job } of submitted) {
       const end = await follow(api, job, terminal)
       ended.push(end)
-      tellResult(end, terminal)
+      if (options.json) tellWhy(end, terminal)
+      else tellResult(end, terminal)
       if (end.status === 'held') heldAgain.push(approval)
       else exits.push(exitOfReplication(end))
     }

@@ -36,6 +36,11 @@ export async function follow(api: Api, job: string, terminal: Terminal): Promise
 
 /** Standard output has the scope IDs that were written, as the cmdlet prints them; the rest goes to standard error. */
 export function tellResult(ended: ReplicationDetail, terminal: Terminal): void {
-  for (const line of renderResult(ended)) terminal.err(line)
+  tellWhy(ended, terminal)
   for (const scope of replicatedScopeIds(ended)) terminal.out(scope)
+}
+
+/** Where standard output belongs to JSON. */
+export function tellWhy(ended: ReplicationDetail, terminal: Terminal): void {
+  for (const line of renderResult(ended)) terminal.err(line)
 }

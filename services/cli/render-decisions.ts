@@ -2,7 +2,7 @@
 
 import type { Pause } from '#contracts/control.ts'
 import type { AuthorityView, ConflictView } from '#contracts/decisions-api.ts'
-import { localTime, table } from './render.ts'
+import { localTime, table, withoutWaysOut } from './render.ts'
 
 type Side = ConflictView['sides'][number]
 
@@ -41,7 +41,7 @@ function keep(
 }
 
 export function renderConflict(relationship: string, item: ConflictView): string {
-  const lines = [`${relationship}  ${item.scopeId}  ${item.code}: ${item.why}`]
+  const lines = [`${relationship}  ${item.scopeId}  ${item.code}: ${withoutWaysOut(item.why)}`]
   for (const side of item.sides) lines.push(...sideLines(side, item.base))
   if (item.rejected !== undefined) {
     const { by, at, reason } = item.rejected

@@ -40,6 +40,11 @@ export function localTime(text: string): string {
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`
 }
 
+/** Only what happened: where the commands are shown, or one of them runs, the sentence that names them says it twice. */
+export function withoutWaysOut(text: string): string {
+  return text.replace(/\. To [^`]*`twinscope .*$/s, '')
+}
+
 const ACTIONS = { create: 'create', update: 'change', delete: 'delete' } as const
 
 export function renderRelationshipPlan(plan: RelationshipPlan): string {

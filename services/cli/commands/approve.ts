@@ -70,6 +70,12 @@ function notHeld(part: ReplicationChild): NotApprovable {
   return { relationship, code: part.code ?? part.status, message, exit }
 }
 
+/** The ledger keeps the contents of so many scopes only; what was cut is approved as a request of its own. */
+function isWhole(part: ReplicationChild, scopes: readonly string[]): boolean {
+  const rows = part.scopes.filter(({ scope }) => scopes.includes(scope))
+  return part.scopes.length >= part.scopeCount && rows.every((row) => (row.before ?? row.after) !== undefined)
+}
+
 async function gatherJob(api: Api, id: string, { scopes, side }: Asked, context: CommandContext): Promise<Gathered> {
   const detail = await api.replication(id)
   const parts = detail.children.length > 0 ? detail.children : [detail]
@@ -84,7 +90,8 @@ async function gatherJob(api: Api, id: string, { scopes, side }: Asked, context:
     // An adopt that was held names the picked side as its source.
     const picked = side ?? (act === 'adopt' ? part.source : undefined)
     const server = act === 'adopt' ? (part.target ?? part.source) : part.source
-    const one = await gather(api, { server, relationship, scopes: wanted, job }, picked)
+    const record = isWhole(part, wanted) ? job : undefined
+    const one = await gather(api, { server, relationship, scopes: wanted, job: record }, picked)
     const digest = one.approvals[0]?.plan.digest
     if (digest !== undefined && scopes === undefined && side === undefined && part.planDigest !== digest) {
       context.terminal.err(`The plan has changed since ${job} held it. This is the present one:`)
@@ -146,7 +153,7 @@ export const approveCommand: Command = {
           ? await gatherRelationship(api, await api.relationship(values.relationship), asked)
           : await gatherAll(api, asked)
     if (gathered.approvals.length + gathered.notApprovable.length === 0) terminal.err('Nothing is held any more.')
-    const options = given({ force: values.force, wait: !values['no-wait'], reason: values.reason })
+    const options = given({ force: values.force, wait: !values['no-wait'], json: values.json, reason: values.reason })
     const { exit, ended, jobs } = await approveGathered(api, gathered, options, context)
     if (values.json) {
       const { notApprovable } = gathered

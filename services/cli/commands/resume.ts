@@ -32,7 +32,7 @@ export const resumeCommand: Command = {
     const api = context.api(values.url)
     const isMeant = (name: string | undefined) => name?.toLowerCase() === relationship?.toLowerCase()
     const before = (await api.pauses()).some((pause) => isMeant(pause.relationship))
-    await api.resume(relationship)
+    await api.resume(relationship, context.actor)
     const left = (await api.pauses()).filter((pause) => !isMeant(pause.relationship))
     // The fleet's pause holds each relationship; those of others do not.
     const stillHeld = relationship !== undefined && left.some((pause) => pause.relationship === undefined)
