@@ -79,6 +79,7 @@ export const RelationshipConfig = Type.Object(
     ),
     'quiet-period': Type.Optional(Duration),
     'soak-delay': Type.Optional(Duration),
+    // Their grammar is in libs/plan/window-grammar.ts.
     'allow-windows': Type.Optional(Type.Array(Type.String({ minLength: 1 }))),
     'freeze-windows': Type.Optional(Type.Array(Type.String({ minLength: 1 }))),
     'time-zone': Type.Optional(Type.String({ minLength: 1 })),
@@ -124,7 +125,10 @@ export type RelationshipPolicy = DecisionPolicy & {
   readonly mode: 'automatic' | 'manual' | 'observe'
   /** Milliseconds a scope must have been unchanged before it is replicated. Default 2000; 0 allowed. */
   readonly quietPeriodMs: number
-  /** Milliseconds a scope must have been unchanged before an automatic job copies it, beyond the quiet period. Default 0. */
+  /**
+   * Milliseconds a scope must have been unchanged before an automatic job copies it; counted from the last change, as
+   * the quiet period is, so the longer of the two counts. Default 0.
+   */
   readonly soakDelayMs: number
   /** When it may be written; default: always. */
   readonly windows: MaintenanceWindows

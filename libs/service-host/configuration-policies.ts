@@ -1,6 +1,6 @@
 // What a schema cannot say of a relationship's policies: windows that mean something, and combinations that surprise.
 
-import type { RelationshipConfig } from '#contracts/configuration.ts'
+import type { RelationshipConfig, RelationshipPolicy } from '#contracts/configuration.ts'
 import { ALWAYS, windowProblems } from '#plan/windows.ts'
 import { nearest } from './nearest.ts'
 
@@ -39,7 +39,11 @@ const ONLY_WHERE_COPIED = [
 ] as const satisfies readonly (keyof RelationshipConfig)[]
 
 /** What is allowed, and probably does not do what its author thinks. */
-export function warnAboutPolicies(config: RelationshipConfig, warn: Report): void {
+export function warnAboutPolicies(
+  config: RelationshipConfig,
+  { quietPeriodMs, soakDelayMs }: Pick<RelationshipPolicy, 'quietPeriodMs' | 'soakDelayMs'>,
+  warn: Report,
+): void {
   const has = (key: keyof RelationshipConfig) => config[key] !== undefined
   const mode = config.mode ?? 'observe'
   const idle = mode === 'observe' ? ONLY_WHERE_COPIED.filter(has) : []
@@ -50,6 +54,13 @@ export function warnAboutPolicies(config: RelationshipConfig, warn: Report): voi
   const waits = mode === 'manual' ? (['quiet-period', 'soak-delay'] as const).filter(has) : []
   if (waits.length > 0) {
     warn([], `mode is manual: only requests are carried out, and they do not wait for ${waits.join(' or ')}`)
+  }
+  // Of a relationship that copies by itself; the others have been told of both already.
+  if (mode === 'automatic' && config['soak-delay'] !== undefined && soakDelayMs <= quietPeriodMs) {
+    warn(
+      ['soak-delay'],
+      'both count from the last change, so it has no effect unless it is longer than the quiet-period',
+    )
   }
   if (config.prune === 'on' && config.limits?.['max-scope-deletes'] === 0) {
     warn(['prune'], 'prune: on deletes nothing by itself while max-scope-deletes is 0: every deletion is held')

@@ -276,6 +276,8 @@ test('policies that do not do what they seem to are warnings', () => {
   )
   one(withPolicies('on-conflict: authority-wins'), /^21 .*on-conflict: .*overwritten as soon as the authoritative/)
   assert.deepEqual(warningsOf(withPolicies('on-conflict: authority-wins', 'on-foreign-edit: revert')), [])
+  one(withPolicies('soak-delay: 500ms'), /^21 .*soak-delay: both count from the last change/)
+  assert.deepEqual(warningsOf(withPolicies('soak-delay: 501ms')), [])
   one(withPolicies('time-zone: UTC'), /^21 .*time-zone: there are no allow-windows and no freeze-windows/)
   one(GOOD.replace('mode: automatic', 'mode: manual'), /^14 .*mode is manual: .* do not wait for quiet-period/)
   one(GOOD.replace('mode: automatic', 'mode: observe'), /mode is observe, .*no effect: quiet-period, limits/)

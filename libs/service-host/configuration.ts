@@ -190,7 +190,9 @@ function warnAbout(file: ConfigurationFile, warn: Report): void {
     }
   })
   file.relationships?.forEach((relationship, index) => {
-    warnAboutPolicies(relationship, (path, message) => warn(['relationships', index, ...path], message))
+    warnAboutPolicies(relationship, policyOf(relationship), (path, message) =>
+      warn(['relationships', index, ...path], message),
+    )
   })
 }
 

@@ -9,6 +9,8 @@ import { GATE_ERROR_CODES } from '#contracts/gate.ts'
 import { MESSAGE_TYPES } from '#contracts/messages.ts'
 import { PROBLEM_TYPE_PREFIX, PROBLEMS } from '#contracts/problems.ts'
 import { BUCKETS, STREAMS } from '#contracts/streams.ts'
+import { windowProblems } from '#plan/windows.ts'
+import { parseConfiguration } from '#service-host/configuration.ts'
 import { SETTINGS } from '#service-host/settings.ts'
 import { METRICS } from '#telemetry/instruments.ts'
 
@@ -91,15 +93,66 @@ test('errors of a gate', () => {
   )
 })
 
-test('the configuration file', () => {
-  const limits = RelationshipConfig.properties.limits.properties
-  const names = [
-    ...Object.keys(RelationshipConfig.properties),
-    ...Object.keys(limits),
-    ...ServerConfig.anyOf.flatMap((kind) => Object.keys(kind.properties)),
-  ]
-  assert.deepEqual(
-    names.filter((name) => ![...rows].some((row) => row.startsWith(`\`${name}\` | `))),
-    [],
-  )
+/** The cells of the row about one key, in the table that has so many columns. */
+function rowOf(key: string, columns: number): readonly string[] {
+  const cells = [...rows].map((row) => row.split(' | '))
+  const row = cells.find((each) => each[0] === `\`${key}\`` && each.length === columns)
+  assert.ok(row !== undefined, `${key} is not documented`)
+  return row
+}
+
+const codesIn = (cell: string | undefined) => [...(cell ?? '').matchAll(/`([^`]+)`/g)].map(([, code]) => code)
+
+test('the configuration file: every key of a server', () => {
+  for (const key of ServerConfig.anyOf.flatMap((kind) => Object.keys(kind.properties))) rowOf(key, 3)
+})
+
+const { limits, ...policies } = RelationshipConfig.properties
+const LIMITS = limits.properties
+
+test('the configuration file: every policy with its values, its default and what follows', () => {
+  for (const [key, schema] of Object.entries({ ...policies, limits, ...LIMITS })) {
+    const [, values, fallback, consequence = ''] = rowOf(key, 4)
+    assert.ok(consequence.length > 10, `${key}: what follows from it is not said`)
+    assert.ok(values !== '' && fallback !== undefined)
+    const { enum: known } = schema as { readonly enum?: readonly string[] }
+    if (known !== undefined) {
+      assert.deepEqual(codesIn(values), known, `the values of ${key}`)
+      for (const value of known) assert.ok(consequence.includes(`\`${value}\``), `${key}: ${value} is not explained`)
+    }
+  }
+})
+
+test('the configuration file: what is documented as default is what holds without it', () => {
+  const configuration = (lines: readonly string[]) => `servers:
+  - {name: a, kind: simulated, control: 'http://x/'}
+  - {name: b, kind: simulated, control: 'http://x/'}
+relationships:
+  - name: a-b
+    servers: [a, b]
+    authority: a
+${lines.map((line) => `    ${line}\n`).join('')}`
+  const policyOf = (lines: readonly string[]) => parseConfiguration(configuration(lines), 'x').relationships[0]
+  const defaultOf = (key: string) => codesIn(rowOf(key, 4)[2])[0]
+  let checked = 0
+  for (const [keys, indent] of [
+    [Object.keys(policies), ''],
+    [Object.keys(LIMITS), 'limits: '],
+  ] as const) {
+    for (const key of keys) {
+      const fallback = defaultOf(key)
+      if (fallback === undefined) continue
+      const line = indent === '' ? `${key}: ${fallback}` : `${indent}{${key}: ${fallback}}`
+      assert.deepEqual(policyOf([line]), policyOf([]), `${key}: ${fallback}`)
+      checked++
+    }
+  }
+  assert.ok(checked >= 12, `only ${checked} defaults were found in the table`)
+})
+
+test('the forms of windows that are documented are understood', () => {
+  const firstCells = [...rows].map((row) => row.split(' | ')[0]?.replaceAll('`', '') ?? '')
+  const forms = firstCells.filter((cell) => /\d\d:\d\d-|^\d{4}-\d\d-\d\d/.test(cell))
+  assert.equal(forms.length, 5, forms.join('\n'))
+  for (const form of forms) assert.deepEqual(windowProblems({ allow: [], freeze: [form], timeZone: 'UTC' }), [])
 })
