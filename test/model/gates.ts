@@ -1,24 +1,13 @@
-// What the effects of the gates' machines do in the world, and what may go wrong with each of them.
+// The two gates' processes: inputs to their machines, effects one after the other, deaths.
 
 import { initialGate, step } from '#protocol/gate.ts'
-import type { GateInput, GateReply, WriteAnswer } from '#protocol/gate-types.ts'
-import {
-  noteLive,
-  noteRead,
-  noteReleased,
-  noteWritten,
-  problemOfBases,
-  problemOfBegin,
-  problemOfRecovery,
-  problemOfWrite,
-} from './invariants.ts'
-import { agree, end, recordSeen } from './journal.ts'
+import type { GateInput, GateReply } from '#protocol/gate-types.ts'
+import { type Performed, performed } from './gate-effects.ts'
+import { noteReleased } from './invariants.ts'
 import {
   type AnsweredEffect,
-  type Contents,
   gateOf,
   journalOf,
-  mixtureOf,
   type Next,
   RELATIONSHIP,
   type Scenario,
@@ -27,13 +16,35 @@ import {
   spend,
   type World,
   withGate,
-  withJournal,
-  withServer,
 } from './world.ts'
 
-/** Gives the machine an input; its answers go to `receive`. */
+/** Takes a gate's answer to whoever waits for it. */
 export type Receive = (world: World, from: number, reply: GateReply, server: ServerName) => World
 
+/**
+ * Effects that nothing else in the world can come in front of, because only this gate sees what they change and a
+ * death before them leaves the same as one after: they are performed together with what led to them.
+ */
+function isAlone(world: World, scenario: Scenario, server: ServerName, effect: AnsweredEffect): boolean {
+  const { gateKills, journalFailures, persistFailures, losses } = world.budget
+  if (scenario.isFine === true) return false
+  switch (effect.kind) {
+    case 'lookUp':
+      return true
+    case 'journalBegin':
+      return journalFailures === 0
+    case 'persist':
+      return persistFailures === 0 && serverOf(world, server).saved === undefined
+    case 'journalEnd':
+    case 'storeBases':
+    case 'storeEpoch':
+      return journalFailures === 0 && gateKills === 0 && losses === 0
+    default:
+      return false
+  }
+}
+
+/** Gives the machine an input; `done` is the effect that it answers. */
 export function feed(
   world: World,
   scenario: Scenario,
@@ -41,7 +52,7 @@ export function feed(
   input: GateInput,
   receive: Receive,
   done?: AnsweredEffect,
-): World {
+): Next {
   const gate = gateOf(world, server)
   const next = step(gate.state, input, scenario.checks.gate)
   const effects = gate.effects.filter((effect) => effect !== done)
@@ -51,16 +62,26 @@ export function feed(
     else effects.push(effect)
   }
   let reached = withGate(world, server, { state: next.state, effects })
-  if (gate.state.running !== undefined && next.state.running?.phase !== gate.state.running.phase) {
-    const isSameCommit = next.state.running !== undefined && 'work' in next.state.running
-    if (!isSameCommit) reached = noteReleased(reached, server)
+  const { running } = next.state
+  if (gate.state.running !== undefined && !(running !== undefined && 'work' in running)) {
+    reached = noteReleased(reached, server)
   }
   for (const { to, answer } of replies) reached = receive(reached, to, answer, server)
-  return reached
+  const alone = effects.find((effect) => isAlone(reached, scenario, server, effect))
+  if (alone === undefined) return { label: '', world: reached }
+  const [only] = performed(reached, scenario, server, alone) as [Performed]
+  return after(only, feed(only.world, scenario, server, only.input, receive, alone))
+}
+
+/** One step after the other as one. */
+function after(first: { readonly label: string; readonly problem?: string }, then: Next): Next {
+  const problem = first.problem ?? then.problem
+  const label = then.label === '' ? first.label : `${first.label}, ${then.label}`
+  return { label, world: then.world, ...(problem === undefined ? {} : { problem }) }
 }
 
 /** The process dies and is started again: what it has is in its journal. */
-export function restart(world: World, server: ServerName): World {
+function restart(world: World, server: ServerName): World {
   const { authority, open, restored } = journalOf(world, server)
   const state = initialGate({
     server,
@@ -71,210 +92,50 @@ export function restart(world: World, server: ServerName): World {
   return noteReleased(withGate(world, server, { state, effects: [] }), server)
 }
 
-type WriteEffect = Extract<AnsweredEffect, { kind: 'write' }>
-
-/** The server takes these scopes; of `half` only some objects. */
-function take(
+/** What comes of one effect under way. */
+function effectSteps(
   world: World,
   scenario: Scenario,
   server: ServerName,
-  writes: WriteEffect['writes'],
-  half?: string,
-): World {
-  const dhcp = serverOf(world, server)
-  const live: Record<string, string> = { ...dhcp.live }
-  for (const { scope, fingerprint } of writes) {
-    if (scope === half) live[scope] = mixtureOf(live[scope], fingerprint)
-    else if (fingerprint === undefined) delete live[scope]
-    else live[scope] = fingerprint
-  }
-  const whole = writes.filter(({ scope }) => scope !== half)
-  const written = noteWritten(withServer(world, server, { ...dhcp, live }), scenario, server, whole)
-  return noteLive(
-    written,
-    writes.map(({ scope }) => scope),
-  )
-}
-
-type Outcome = { readonly label: string; readonly world: World; readonly answer: WriteAnswer }
-
-/** Everything that a server may make of a write. */
-function writeOutcomes(
-  world: World,
-  scenario: Scenario,
-  server: ServerName,
-  { writes }: WriteEffect,
-): readonly Outcome[] {
-  const all: Outcome = { label: 'takes', world: take(world, scenario, server, writes), answer: { kind: 'applied' } }
-  if (world.budget.badWrites === 0) return [all]
-  const bad = spend(world, 'badWrites')
-  const unknown: WriteAnswer = { kind: 'unknown', message: 'no answer' }
-  const [first, second] = writes
-  const live = first === undefined ? undefined : serverOf(world, server).live[first.scope]
-  const partly: Outcome[] = []
-  if (first !== undefined && second !== undefined) {
-    partly.push({ label: `takes only ${first.scope} of`, world: take(bad, scenario, server, [first]), answer: unknown })
-  }
-  // A deletion is one act; of everything else some objects may have arrived.
-  if (first?.fingerprint !== undefined && !live?.includes('+')) {
-    const half = take(bad, scenario, server, [first], first.scope)
-    partly.push({ label: `takes half of ${first.scope} of`, world: half, answer: unknown })
-  }
-  const named = second === undefined ? [] : [{ scope: second.scope, code: 'rejected', message: 'no' }]
-  return [
-    all,
-    ...partly,
-    { label: 'takes, without an answer,', world: take(bad, scenario, server, writes), answer: unknown },
-    { label: 'does not take, without an answer,', world: bad, answer: unknown },
-    { label: 'says yes to and does not take', world: bad, answer: { kind: 'applied' } },
-    { label: 'rejects', world: bad, answer: { kind: 'rejected', message: 'no', scopes: named } },
-    { label: 'rejects without a name', world: bad, answer: { kind: 'rejected', message: 'no', scopes: [] } },
-    { label: 'is not sent', world: bad, answer: { kind: 'not-sent', code: 'unreachable', message: 'no way' } },
-    { label: 'holds', world: bad, answer: { kind: 'held', code: 'busy', message: 'not now' } },
-  ]
-}
-
-/** What an effect may come to: the world after it, and the machine's input. */
-type Performed = { readonly label: string; readonly world: World; readonly input: GateInput; readonly problem?: string }
-
-function readLive(
-  world: World,
-  server: ServerName,
-  effect: Extract<AnsweredEffect, { kind: 'readLive' }>,
-): Performed[] {
-  const read = noteRead(recordSeen(world, server), server)
-  const { live, normal } = serverOf(read, server)
-  const mixed = (journalOf(world, server).open?.intents ?? [])
-    .filter(({ scope, preImage, wanted }) => live[scope] === mixtureOf(preImage, wanted))
-    .map(({ scope }) => scope)
-  const input: GateInput = { kind: 'read', live: live as Contents, normal, ...(effect.recovering ? { mixed } : {}) }
-  const good: Performed = { label: 'reads', world: read, input }
-  if (world.budget.readFailures === 0) return [good]
-  const failed: GateInput = { kind: 'readFailed', code: 'unreachable', message: 'no connection' }
-  return [good, { label: 'cannot read', world: spend(world, 'readFailures'), input: failed }]
-}
-
-function withProblem(performed: Performed, problem: string | undefined): Performed {
-  return problem === undefined ? performed : { ...performed, problem }
-}
-
-/** An entry of the journal, or the failure to make it. */
-function journalled(world: World, good: Performed): Performed[] {
-  if (world.budget.journalFailures === 0) return [good]
-  const input: GateInput = { kind: 'journalFailed', message: 'disk full' }
-  return [good, { label: `cannot journal (${good.label})`, world: spend(world, 'journalFailures'), input }]
-}
-
-function performed(world: World, scenario: Scenario, server: ServerName, effect: AnsweredEffect): Performed[] {
-  const journal = journalOf(world, server)
-  const doRemember = serverOf(world, server).saved !== undefined
-  switch (effect.kind) {
-    case 'storeEpoch': {
-      const stored = withJournal(world, server, { ...journal, authority: effect.authority })
-      const label = `stores epoch ${effect.authority.epoch} of ${effect.authority.side}`
-      return journalled(world, { label, world: stored, input: { kind: 'epochStored' } })
-    }
-    case 'lookUp': {
-      const known = journal.open?.job === effect.job ? undefined : journal.results[effect.job]
-      return [{ label: `looks up ${effect.job}`, world, input: { kind: 'lookedUp', results: known ?? [] } }]
-    }
-    case 'readLive':
-      return readLive(world, server, effect)
-    case 'journalBegin': {
-      const problem = problemOfBegin(world, server, effect.commit.job)
-      const begun = withJournal(world, server, { ...journal, open: effect.commit })
-      const good: Performed = { label: `begins ${effect.commit.job}`, world: begun, input: { kind: 'begun' } }
-      return journalled(world, withProblem(good, problem))
-    }
-    case 'write': {
-      const problem = problemOfWrite(world, scenario, server, effect)
-      const text = effect.writes.map(({ scope, fingerprint }) => `${scope}=${fingerprint ?? 'deleted'}`).join(' ')
-      return writeOutcomes(world, scenario, server, effect).map((outcome) =>
-        withProblem(
-          {
-            label: `writes: the server ${outcome.label} ${text}`,
-            world: outcome.world,
-            input: { kind: 'writeAnswered', answer: outcome.answer },
-          },
-          problem,
-        ),
-      )
-    }
-    case 'persist': {
-      const dhcp = serverOf(world, server)
-      const saved = dhcp.saved === undefined ? world : withServer(world, server, { ...dhcp, saved: dhcp.live })
-      const good: Performed = { label: 'persists', world: saved, input: { kind: 'persistAnswered', persisted: true } }
-      if (world.budget.persistFailures === 0) return [good]
-      const failed = spend(world, 'persistFailures')
-      return [good, { label: 'cannot persist', world: failed, input: { kind: 'persistAnswered', persisted: false } }]
-    }
-    case 'journalEnd': {
-      const problem = problemOfBases(world, effect.bases) ?? problemOfRecovery(world, server, effect)
-      const ended = end(journal, effect, doRemember)
-      const input: GateInput = { kind: 'ended', serial: ended.serial }
-      const text = effect.results.map(({ scope, result, code }) => `${scope} ${code ?? result}`).join(', ')
-      const good: Performed = {
-        label: `ends ${effect.job}: ${text}`,
-        world: withJournal(world, server, ended.journal),
-        input,
+  receive: Receive,
+  effect: AnsweredEffect,
+): Next[] {
+  const lose: Receive = (reached) => reached
+  return performed(world, scenario, server, effect).flatMap((one) => {
+    const { world: reached, input } = one
+    const fed = feed(reached, scenario, server, input, receive, effect)
+    const steps: Next[] = [after(one, fed)]
+    if (reached.budget.losses > 0) {
+      const lost = feed(reached, scenario, server, input, lose, effect)
+      const isAnswered = (['w0', 'w1', 'mover'] as const).some((part) => lost.world[part] !== fed.world[part])
+      if (isAnswered) {
+        const { label, ...rest } = after(one, lost)
+        steps.push({ ...rest, label: `${label}; its answer is lost`, world: spend(lost.world, 'losses') })
       }
-      return journalled(world, withProblem(good, problem))
     }
-    case 'storeBases': {
-      const problem = problemOfBases(world, effect.scopes)
-      const agreed = agree(journal, effect, doRemember)
-      const scopes = effect.scopes.map(({ scope }) => scope)
-      const good: Performed = {
-        label: `agrees on ${scopes.join(', ') || 'nothing'}`,
-        world: withJournal(world, server, agreed.journal),
-        input: { kind: 'basesStored', scopes, serial: agreed.serial },
-      }
-      return journalled(world, withProblem(good, problem))
+    // A death before the effect is a death in front of this step; this one is between it and what follows.
+    if (reached.budget.gateKills > 0 && effect.kind !== 'readLive' && effect.kind !== 'lookUp') {
+      const died = { label: 'dies', world: restart(spend(reached, 'gateKills'), server) }
+      steps.push(after(one, died))
     }
-    case 'claim':
-      throw new Error('nobody claims a server here')
-    default:
-      return effect satisfies never
-  }
+    return steps
+  })
 }
 
 /** Everything that may happen next at one gate. */
 export function gateSteps(world: World, scenario: Scenario, server: ServerName, receive: Receive): Next[] {
   const gate = gateOf(world, server)
-  const steps: Next[] = []
-  const lose: Receive = (reached) => reached
-  for (const effect of gate.effects) {
-    for (const { label, world: after, input, problem } of performed(world, scenario, server, effect)) {
-      const said = `gate ${server} ${label}`
-      const broken = problem === undefined ? {} : { problem }
-      const fed = feed(after, scenario, server, input, receive, effect)
-      steps.push({ label: said, world: fed, ...broken })
-      if (after.budget.losses > 0) {
-        const lost = feed(after, scenario, server, input, lose, effect)
-        if (lost.w0 !== fed.w0 || lost.w1 !== fed.w1 || lost.mover !== fed.mover)
-          steps.push({ label: `${said}; its answer is lost`, world: spend(lost, 'losses'), ...broken })
-      }
-      // A death before the effect is a death in front of this step; this one is between it and what follows.
-      if (after.budget.gateKills > 0 && effect.kind !== 'readLive' && effect.kind !== 'lookUp')
-        steps.push({ label: `${said}, and dies`, world: restart(spend(after, 'gateKills'), server), ...broken })
-    }
-  }
-  if (world.budget.gateKills > 0 && (gate.effects.length > 0 || Object.keys(gate.state.tickets).length > 0))
-    steps.push({ label: `gate ${server} dies and restarts`, world: restart(spend(world, 'gateKills'), server) })
-  const covered = gate.state.covering[RELATIONSHIP]
-  if (covered !== undefined) {
-    const expired = feed(
-      world,
-      scenario,
-      server,
-      { kind: 'coverExpired', relationship: RELATIONSHIP, job: covered },
-      receive,
-    )
-    steps.push({ label: `gate ${server}: its cover expires`, world: expired })
-  }
+  const steps = gate.effects.flatMap((effect) => effectSteps(world, scenario, server, receive, effect))
   if (gate.state.open !== undefined && gate.state.running === undefined) {
     const recovering = feed(world, scenario, server, { kind: 'recover' }, receive)
-    steps.push({ label: `gate ${server} begins to recover`, world: recovering })
+    steps.push({ ...recovering, label: 'begins to recover' })
   }
+  const covered = gate.state.covering[RELATIONSHIP]
+  if (covered !== undefined) {
+    const expired: GateInput = { kind: 'coverExpired', relationship: RELATIONSHIP, job: covered }
+    steps.push({ ...feed(world, scenario, server, expired, receive), label: 'covers no longer: its time is over' })
+  }
+  if (world.budget.gateKills > 0 && (gate.effects.length > 0 || Object.keys(gate.state.tickets).length > 0))
+    steps.push({ label: 'dies and restarts', world: restart(spend(world, 'gateKills'), server) })
   return steps
 }

@@ -5,7 +5,7 @@
 /** Gives equal values the same number, and the value back. */
 export class Parts<T extends object> {
   readonly values: T[] = []
-  /** Values that were numbered before, by identity: most parts of a successor are those of its predecessor. */
+  /** The kept values by identity: most parts of a successor are those of its predecessor. */
   private readonly known = new WeakMap<T, number>()
   /** The order of an object's keys depends on who made it, so one value may have several texts. */
   private readonly byText = new Map<string, number>()
@@ -23,10 +23,10 @@ export class Parts<T extends object> {
         found = this.values.length
         this.values.push(value)
         this.byCanonicalText.set(canonical, found)
+        this.known.set(value, found)
       }
       this.byText.set(text, found)
     }
-    this.known.set(value, found)
     return found
   }
 

@@ -9,7 +9,7 @@ import {
   type TakeoverInput,
   type TakeoverRequest,
 } from '#protocol/takeover.ts'
-import { isUnderWay, newRequest, newRevision } from './names.ts'
+import { isUnderWay, newAuthorityRevision, newRequest } from './names.ts'
 import {
   gateOf,
   type Mover,
@@ -88,7 +88,7 @@ function perform(world: World, scenario: Scenario, run: Run): Next[] {
       const { side, epoch } = effect
       if (!isAllowed)
         return [{ label: 'finds another record', world: give(world, scenario, run, { kind: 'outdated' }) }]
-      const authority = { side: side as ServerName, epoch, revision: newRevision(world) }
+      const authority = { side: side as ServerName, epoch, revision: newAuthorityRevision(world) }
       const published = { ...world, kv: { ...world.kv, authority } }
       const label = `publishes epoch ${epoch} of ${side}`
       return [{ label, world: give(published, scenario, run, { kind: 'published' }) }]

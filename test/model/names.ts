@@ -76,9 +76,17 @@ export function newJob(world: World): string {
   return firstUnused('J', used)
 }
 
-export function newRevision(world: World): string {
-  const used = new Set<string>(world.kv.jobs.map(({ revision }) => revision))
-  for (const { run } of workersOf(world)) for (const { revision } of run?.jobs ?? []) used.add(revision ?? '')
+/** A revision is compared with others of the same job only. */
+export function newRevision(world: World, name: string): string {
+  const used = new Set<string>()
+  for (const { job, revision } of world.kv.jobs) if (job === name) used.add(revision)
+  for (const { run } of workersOf(world))
+    for (const { job, revision } of run?.jobs ?? []) if (job === name) used.add(revision ?? '')
+  return firstUnused('R', used)
+}
+
+export function newAuthorityRevision(world: World): string {
+  const used = new Set<string>()
   if (world.kv.authority !== undefined) used.add(world.kv.authority.revision)
   const record = world.mover.run?.state.record
   if (record !== undefined) used.add(`R${record.revision}`)

@@ -78,13 +78,11 @@ function messages(world: World, scenario: Scenario, onReply: Receive): Next[] {
     const taken = { ...world, net: world.net.filter((_, other) => other !== index) }
     const input = { kind: 'request', from, request: arrived } as const
     const text = `${request.op} (request ${from})`
-    const steps: Next[] = [{ label: `${text} arrives at gate ${to}`, world: feed(taken, scenario, to, input, onReply) }]
+    const here = feed(taken, scenario, to, input, onReply)
+    const steps: Next[] = [{ ...here, label: `${text} arrives at gate ${to}` }]
     if (world.budget.duplicates > 0) {
-      const again = spend(world, 'duplicates')
-      steps.push({
-        label: `${text} arrives at gate ${to} and will again`,
-        world: feed(again, scenario, to, input, onReply),
-      })
+      const again = feed(spend(world, 'duplicates'), scenario, to, input, onReply)
+      steps.push({ ...again, label: `${text} arrives at gate ${to}, and will once more` })
     }
     if (world.budget.losses > 0) steps.push({ label: `${text} is lost`, world: spend(taken, 'losses') })
     return steps
@@ -126,8 +124,8 @@ export function steps(world: World, scenario: Scenario): Next[] {
   const onReply = receiveIn(scenario)
   const named = (who: string, some: Next[]) => some.map((one) => ({ ...one, label: `${who} ${one.label}` }))
   const found = [
-    ...gateSteps(world, scenario, 'a', onReply),
-    ...gateSteps(world, scenario, 'b', onReply),
+    ...named('gate a', gateSteps(world, scenario, 'a', onReply)),
+    ...named('gate b', gateSteps(world, scenario, 'b', onReply)),
     ...messages(world, scenario, onReply),
     ...named('worker w0', workerSteps(world, scenario, 'w0')),
     ...(scenario.workers === 2 ? named('worker w1', workerSteps(world, scenario, 'w1')) : []),

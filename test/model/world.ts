@@ -188,6 +188,8 @@ export type Scenario = {
   /** Requests that wait from the beginning, beside the automatic runs. */
   readonly requests?: readonly RunJob[]
   readonly workers: 1 | 2
+  /** Every effect is a step of its own, also where nothing can come in between. */
+  readonly isFine?: boolean
   readonly checks: Checks
 }
 
