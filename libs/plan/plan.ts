@@ -197,7 +197,7 @@ export function makePlan(input: PlanInput): Plan {
         code: compared.decision.code,
         before: contentFor(input.targetContents, compared.scope, compared.target),
         after: contentFor(input.sourceContents, compared.scope, compared.source),
-        obstacles: decisionObstacles(compared, place),
+        obstacles: decisionObstacles(compared, { ...place, scope: compared.scope }),
       }
       const { note, ...scope } = planScope(change, input)
       if (note !== undefined) notes.push(note)

@@ -11,35 +11,41 @@ export type Place = {
   readonly target?: string
   /** The job whose plan shows it; what `approve` takes. */
   readonly job?: string
+  /** The scope that is spoken of. */
+  readonly scope?: string
 }
 
-type Names = { readonly auth: string; readonly partner: string; readonly relationship: string; readonly job: string }
+type Names = {
+  readonly auth: string
+  readonly partner: string
+  readonly relationship: string
+  /** The command that lets the authoritative side be copied. */
+  readonly approve: string
+  /** The command that picks the partner's content for this scope. */
+  readonly adopt: string
+}
 
-function namesOf(place: Place): Names {
+function namesOf({ relationship = 'RELATIONSHIP', source, target, job = 'ID', scope }: Place): Names {
+  const approve = `twinscope approve ${job}`
   return {
-    auth: place.source ?? 'the authoritative side',
-    partner: place.target ?? 'the partner',
-    relationship: place.relationship ?? 'RELATIONSHIP',
-    job: place.job ?? 'ID',
+    auth: source ?? 'the authoritative side',
+    partner: target ?? 'the partner',
+    relationship,
+    approve: `\`${approve}\``,
+    adopt: `\`${approve}${scope === undefined ? '' : ` --scope ${scope}`} --side ${target ?? 'PARTNER'}\``,
   }
-}
-
-/** The server to name after `--side`. */
-function sideOf({ partner }: Names): string {
-  return partner === 'the partner' ? 'PARTNER' : partner
 }
 
 type Words = { readonly what: (names: Names) => string; readonly waysOut: (names: Names) => string }
 
-const toOverwrite = (names: Names) => `to copy ${names.auth} over it: \`twinscope approve ${names.job}\``
-const toKeep = (names: Names) =>
-  `to keep what ${names.partner} has: \`twinscope approve ${names.job} --side ${sideOf(names)}\``
+const toOverwrite = (names: Names) => `to copy ${names.auth} over it: ${names.approve}`
+const toKeep = (names: Names) => `to keep what ${names.partner} has: ${names.adopt}`
 
 const HOLD: Readonly<Record<HoldCode, Words>> = {
   regressed: {
     what: ({ auth }) => `${auth} came up with an earlier configuration after a restart`,
     waysOut: (names) =>
-      `to bring the newer one back from ${names.partner}: \`twinscope approve ${names.job} --side ${sideOf(names)}\`; to copy the earlier one all the same: \`twinscope approve ${names.job}\``,
+      `to bring the newer one back from ${names.partner}: ${names.adopt}; to copy the earlier one all the same: ${names.approve}`,
   },
   conflict: {
     what: ({ partner }) => `both sides changed since they last agreed, or ${partner} changed while it served alone`,
@@ -58,7 +64,7 @@ const HOLD: Readonly<Record<HoldCode, Words>> = {
   deleted: {
     what: ({ auth }) => `it was deleted on ${auth}`,
     waysOut: (names) =>
-      `to delete it on ${names.partner} too: \`twinscope approve ${names.job}\`; to have it back on ${names.auth}: \`twinscope approve ${names.job} --side ${sideOf(names)}\``,
+      `to delete it on ${names.partner} too: ${names.approve}; to have it back on ${names.auth}: ${names.adopt}`,
   },
   dirty: {
     what: () => 'an interrupted write left content that is neither the old nor the new',
@@ -76,7 +82,7 @@ const HOLD: Readonly<Record<HoldCode, Words>> = {
   rejected: {
     what: () => 'somebody rejected exactly this change; it is not proposed again until one side changes',
     waysOut: (names) =>
-      `to copy ${names.auth} all the same: \`twinscope approve ${names.job}\`; ${toKeep(names)}; to see both: \`twinscope conflicts ${names.relationship}\``,
+      `to copy ${names.auth} all the same: ${names.approve}; ${toKeep(names)}; to see both: \`twinscope conflicts ${names.relationship}\``,
   },
 }
 
@@ -127,6 +133,25 @@ export function explain(decision: Extract<Decision, { readonly kind: 'hold' | 's
 
 function sentence(text: string): string {
   return text.slice(0, 1).toUpperCase() + text.slice(1)
+}
+
+/** Why a planned scope is held: everything that stands in the way, and the way out where only limits do. */
+export function heldMessage(
+  {
+    code,
+    obstacles,
+  }: {
+    readonly code: string
+    readonly obstacles: readonly { readonly code: string; readonly message: string; readonly approvable: boolean }[]
+  },
+  place: Place = {},
+): string {
+  const text = obstacles.map(({ message }) => message).join('; ')
+  // What the decision holds has said its ways out itself; a correction is approved where it was asked for.
+  const isByLimits = ![code, 'adopt', 'restore'].includes(obstacles[0]?.code ?? code)
+  return isByLimits && obstacles.every(({ approvable }) => approvable)
+    ? `${text}. To write it all the same: ${namesOf(place).approve}`
+    : text
 }
 
 export type Circumstances = Place & {
