@@ -53,7 +53,7 @@ function jobResult({ label, replication }) {
  * done. `controls(reload)` are inputs above it that stay. `submit({actor, reason, send})` answers with
  * `{jobs: [{job, label}]}` or `{done: text}`. `again`: a held job's plan is loaded and shown anew.
  */
-export function openAction({ title, controls, load, submit, again = false, reasonHint }) {
+export function openAction({ title, controls, load, submit, again = false, reasonLabel }) {
   const opener = document.activeElement?.dataset?.key
   const send = createSender()
   let loads = 0
@@ -76,8 +76,8 @@ export function openAction({ title, controls, load, submit, again = false, reaso
   const who = h(
     'div',
     { class: 'who' },
-    field('Your name', actor, 'Both go into the record.'),
-    field('Reason', reason, reasonHint ?? 'A change number, say.'),
+    field('Your name, for the record', actor),
+    field(reasonLabel ?? 'Reason, for the record', reason),
     secretField,
   )
   const above =
@@ -137,18 +137,18 @@ export function openAction({ title, controls, load, submit, again = false, reaso
       show({ ...next, content: [notice, ...next.content] })
     } catch (error) {
       if (mine !== loads) return
-      show({ content: [notice], confirm: undefined })
+      show({ content: [notice] })
       say(error)
     }
     body.removeAttribute('aria-busy')
   }
 
   function follow(jobs) {
-    const list = h('ul', { class: 'scopes-list', role: 'status', 'aria-live': 'polite' })
+    const list = h('ul', { class: 'scopes-list' })
     const known = new Map(jobs.map(({ job, label }) => [job, { label, replication: { job } }]))
     const refresh = () => list.replaceChildren(...[...known.values()].map(jobResult))
     refresh()
-    show({ content: [list], confirm: undefined })
+    show({ content: [h('div', { role: 'status', 'aria-live': 'polite' }, list)] })
     cancel.focus()
     if (above !== undefined) above.hidden = true
     const unsettled = new Set(known.keys())

@@ -70,7 +70,9 @@ function content(view) {
         h(
           'tr',
           {},
-          ['Gate', 'Knows', 'Epoch'].map((title) => h('th', { scope: 'col' }, title)),
+          ['Gate', 'Knows', 'Epoch'].map((title) =>
+            h('th', { scope: 'col', class: title === 'Epoch' && 'number' }, title),
+          ),
         ),
       ),
       h('tbody', {}, view.gates.map(gateRow)),

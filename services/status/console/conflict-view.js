@@ -23,18 +23,19 @@ function whatChanged(conflict, side, other) {
   }
   const title =
     conflict.base === 'known'
-      ? 'Changed here since both agreed:'
+      ? 'Since both agreed:'
       : `What ${shortName(side.server)} has, against ${shortName(other.server)}:`
   return [h('p', { class: 'muted small' }, title), planLines(side.changes)]
 }
 
 function whoAndWhen(side) {
-  if (side.since === undefined && side.by === undefined) return undefined
+  if (side.changes.length === 0) return undefined
   return h(
     'p',
-    { class: 'small muted' },
-    side.since === undefined ? undefined : ['since ', time(side.since), ' · '],
-    side.by === undefined ? 'by whom is not known' : `by ${side.by}`,
+    { class: 'small' },
+    'Changed ',
+    side.since === undefined ? undefined : time(side.since),
+    side.by === undefined ? ', by whom is not known' : ` by ${side.by}`,
   )
 }
 
@@ -73,7 +74,11 @@ function sideCard({ conflict, side, other, name, isChosen, onChoose, isOpen }) {
     ),
     whoAndWhen(side),
     whatChanged(conflict, side, other),
-    h('p', { class: 'small', id: `${id}-what` }, consequence(side, other)),
+    h(
+      'p',
+      { class: 'small', id: `${id}-what` },
+      isPickable(side) ? consequence(side, other) : `${shortName(side.server)} cannot be picked here.`,
+    ),
     side.plan.length === 0
       ? undefined
       : h(

@@ -47,15 +47,12 @@ function summaryText(decisions, detail) {
   const authoritative = shortName(detail.authority.side)
   const partner = shortName(detail.partners.find(({ server }) => server !== detail.authority.side)?.server ?? '')
   const count = (choice) => decisions.filter((one) => one.choice === choice).length
-  return (
-    [
-      count('keep') > 0 && `keep ${authoritative} for ${count('keep')}`,
-      count('adopt') > 0 && `adopt ${partner} for ${count('adopt')}`,
-      count('reject') > 0 && `reject ${count('reject')}`,
-    ]
-      .filter(Boolean)
-      .join(', ') || 'Choose a side for each scope.'
-  )
+  const parts = [
+    count('keep') > 0 && `${authoritative} is kept for ${plural(count('keep'), 'scope')}`,
+    count('adopt') > 0 && `${partner} is adopted for ${plural(count('adopt'), 'scope')}`,
+    count('reject') > 0 && `${plural(count('reject'), 'scope')} rejected`,
+  ].filter(Boolean)
+  return parts.length === 0 ? 'Choose a side for each scope.' : `${parts.join(' · ')}`
 }
 
 /** One relationship's decisions; `redraw` is called when a choice changed what is shown. */
@@ -79,16 +76,30 @@ export function createDecide(name, redraw) {
       choices.set(conflict.scope, { choice, shown: shownOf(conflict) })
       redraw()
     }
+    const isShown = (conflict) =>
+      detail.scopes.some(({ scope, action }) => scope === conflict.scope && action === 'show')
     const chooseAll = (choice, role) => {
+      // What is only shown is no part of "all": it is adopted one by one.
       for (const conflict of conflicts) {
-        if (isPickable(sideOf(conflict, role))) {
-          choices.set(conflict.scope, { choice, shown: shownOf(conflict) })
-        }
+        if (isShown(conflict) || !isPickable(sideOf(conflict, role))) continue
+        choices.set(conflict.scope, { choice, shown: shownOf(conflict) })
       }
       redraw()
     }
     const side = detail.authority?.side
     const partner = detail.partners.find(({ server }) => server !== side)?.server
+    const waiting = conflicts.filter((conflict) => !isShown(conflict))
+    const shown = conflicts.filter(isShown)
+    const list = (items) =>
+      h(
+        'ul',
+        { class: 'conflicts' },
+        items.map((conflict) =>
+          conflictView(conflict, choices.get(conflict.scope)?.choice, changed.has(conflict.scope), (choice) =>
+            choose(conflict, choice),
+          ),
+        ),
+      )
     const head = drawerHead(`${name}: decide`, detail.sync, `#/relationships/${encodeURIComponent(name)}`)
     if (side === undefined || conflicts.length === 0) {
       return [
@@ -113,7 +124,7 @@ export function createDecide(name, redraw) {
         h(
           'p',
           { class: 'lead' },
-          `${plural(conflicts.length, 'scope')} ${conflicts.length === 1 ? 'waits' : 'wait'} for a decision. ${shortName(side)} is the authoritative side.`,
+          `${plural(waiting.length, 'scope')} ${waiting.length === 1 ? 'waits' : 'wait'} for a decision. ${shortName(side)} is the authoritative side.`,
         ),
         h(
           'div',
@@ -156,15 +167,16 @@ export function createDecide(name, redraw) {
         ),
       ),
       firstContact(detail, conflicts),
-      h(
-        'ul',
-        { class: 'conflicts' },
-        conflicts.map((conflict) =>
-          conflictView(conflict, choices.get(conflict.scope)?.choice, changed.has(conflict.scope), (choice) =>
-            choose(conflict, choice),
+      list(waiting),
+      shown.length === 0
+        ? undefined
+        : h(
+            'section',
+            {},
+            h('h3', {}, 'Only shown'),
+            h('p', { class: 'muted' }, `Nothing is written here unless you adopt ${shortName(partner ?? '')}.`),
+            list(shown),
           ),
-        ),
-      ),
       h(
         'div',
         { class: 'decide-foot' },

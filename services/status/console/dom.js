@@ -67,6 +67,18 @@ export function exactTime(text) {
   return h('time', { datetime: text }, new Date(text).toLocaleString())
 }
 
+/** The time of day, with its date where that is not today. For what lies minutes or hours ahead or behind. */
+export function clockTime(text) {
+  const date = new Date(text)
+  const isToday = date.toDateString() === new Date().toDateString()
+  const words = date.toLocaleString(undefined, {
+    ...(isToday ? {} : { day: 'numeric', month: 'short' }),
+    hour: '2-digit',
+    minute: '2-digit',
+  })
+  return h('time', { datetime: text, title: date.toLocaleString() }, words)
+}
+
 /** Relative times age while nothing else happens. */
 export function refreshTimes() {
   for (const element of document.querySelectorAll('time[data-ago]')) element.textContent = ago(element.dateTime)

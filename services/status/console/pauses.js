@@ -1,7 +1,7 @@
 // Pausing and resuming: of one relationship, or of the whole fleet.
 
 import { openAction } from './action.js'
-import { exactTime, h, plural } from './dom.js'
+import { clockTime, h, plural } from './dom.js'
 
 const HOUR_MS = 3_600_000
 /** How long a pause lasts, in hours; none: until somebody resumes. */
@@ -28,9 +28,9 @@ export function ownPause({ pauses = [], name }) {
 export function pauseText(pause) {
   return [
     `${pause.relationship === undefined ? 'The whole fleet is' : 'This relationship is'} paused by ${pause.by} since `,
-    exactTime(pause.at),
+    clockTime(pause.at),
     pause.until === undefined ? ', until somebody resumes' : ', until ',
-    pause.until === undefined ? undefined : exactTime(pause.until),
+    pause.until === undefined ? undefined : clockTime(pause.until),
     pause.reason === undefined ? '.' : `: ${pause.reason}.`,
   ].filter((part) => part !== undefined)
 }
@@ -59,7 +59,7 @@ export function openPause(relationship) {
   }
   openAction({
     title: `Pause ${whatOf(relationship)}`,
-    reasonHint: 'Shown in the banner.',
+    reasonLabel: 'Reason, shown to everybody',
     controls: () => {
       length.addEventListener('change', () => {
         at.hidden = length.value !== 'at'
@@ -105,8 +105,9 @@ export function openResume(relationship, pause, waiting) {
         confirm: `Resume ${whatOf(relationship)}`,
       }
     },
-    async submit({ send }) {
-      await send('DELETE', pathOf(relationship))
+    async submit({ actor, send }) {
+      const by = actor === undefined ? '' : `?${new URLSearchParams({ actor })}`
+      await send('DELETE', `${pathOf(relationship)}${by}`)
       return { done: 'Resumed.' }
     },
   })

@@ -104,12 +104,13 @@ function ofTheRun(scopes) {
   )
 }
 
-export function planView(plan) {
+/** `hasDirection`: false where the content comes from neither side, as in a restore. */
+export function planView(plan, { hasDirection = true } = {}) {
   const common = ofTheRun(plan.scopes)
   const isCommon = ({ message }) => common.some((other) => other.message === message)
   const isOpen = plan.scopes.length <= OPEN_SCOPES
   return [
-    direction(plan.source, plan.target),
+    hasDirection && direction(plan.source, plan.target),
     plan.refusal === undefined
       ? undefined
       : h('p', { class: 'callout', 'data-state': 'refused' }, plan.refusal.message),

@@ -6,7 +6,7 @@ import { h, plural } from './dom.js'
 export function openReject({ job, relationship, scopes, scopeIds }) {
   openAction({
     title: `Reject the plan for ${relationship}`,
-    reasonHint: 'Why it should stay as it is.',
+    reasonLabel: 'Reason why it should stay as it is',
     async load() {
       return {
         content: [

@@ -2,7 +2,7 @@
 
 import { get } from './api.js'
 import { authorityFacts, openAuthority } from './authority.js'
-import { drawerHead, exactTime, facts, h, pill, plural, time } from './dom.js'
+import { clockTime, drawerHead, facts, h, pill, plural, time } from './dom.js'
 import { pauseButton, pauseCallouts } from './pauses.js'
 import { planView } from './plan-view.js'
 import { pendingJobs } from './relationships.js'
@@ -91,7 +91,7 @@ function windowCallout({ window }) {
     'p',
     { class: 'callout', 'data-state': 'paused' },
     `The maintenance window is closed${window.reason === undefined ? '' : `: ${window.reason}`}. Changes wait`,
-    window.changesAt === undefined ? undefined : [' until ', exactTime(window.changesAt)],
+    window.changesAt === undefined ? undefined : [' until ', clockTime(window.changesAt)],
     '.',
   )
 }
@@ -105,7 +105,7 @@ function windowText({ window }) {
     window.state,
     window.changesAt === undefined
       ? undefined
-      : [window.state === 'open' ? ', closes ' : ', opens ', exactTime(window.changesAt)],
+      : [window.state === 'open' ? ', closes ' : ', opens ', clockTime(window.changesAt)],
   )
 }
 

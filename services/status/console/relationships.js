@@ -1,6 +1,6 @@
 // The relationship cards.
 
-import { exactTime, h, pill, plural, replaceContent, shortName, time } from './dom.js'
+import { clockTime, h, pill, plural, replaceContent, shortName, time } from './dom.js'
 import { ownPause } from './pauses.js'
 import { waitText } from './words.js'
 
@@ -82,10 +82,10 @@ function pendingJob(job) {
       ),
       `: ${text}`,
       job.detail === undefined ? undefined : h('span', { class: 'muted' }, ` (${job.detail})`),
+      job.running || job.dueAt === undefined
+        ? undefined
+        : h('span', { class: 'muted nowrap' }, ' · next try ', clockTime(job.dueAt)),
     ),
-    job.running || job.dueAt === undefined
-      ? undefined
-      : h('span', { class: 'muted small' }, 'tried again ', exactTime(job.dueAt)),
   )
 }
 

@@ -41,7 +41,12 @@ export function openRestore(replication) {
       return {
         content: [
           ...answer.plans.map((plan) =>
-            h('section', { class: 'side-plan' }, h('h3', {}, `On ${shortName(plan.target)}`), planView(plan)),
+            h(
+              'section',
+              { class: 'side-plan' },
+              h('h3', {}, `On ${shortName(plan.target)}`),
+              planView(plan, { hasDirection: false }),
+            ),
           ),
           answer.plans.length === 0 ? h('p', {}, 'Nothing would be written.') : undefined,
           ...answer.missing.map(({ scopeId, message }) =>
