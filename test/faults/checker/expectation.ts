@@ -1,0 +1,137 @@
+// What must become of a scope, from the histories of both sides alone: the decision table, derived a second time.
+// Where the histories leave open what Twinscope had seen (both sides were equal for a moment while its watcher was
+// down, say), every decision that fits is expected.
+
+import type { Relationship } from './evidence.ts'
+import { type Content, type History, lastOf, type Version } from './histories.ts'
+
+export type Expected =
+  | 'converged'
+  /** A write is due: the scope may not stay as it is. */
+  | 'replicate'
+  | 'regressed'
+  | 'conflict'
+  | 'foreign-edit'
+  | 'first-contact'
+  | 'deleted'
+  | 'only-on-partner'
+
+/** What both sides agreed on; `unknown`: they never did. */
+type Base = 'unknown' | { readonly content: Content }
+
+/** Milliseconds for which both sides must have been alike before it is certain that both gates know it. */
+export type Certainty = { readonly certainAfterMs: number; readonly nowMs: number }
+
+type Alike = { readonly content: Content; readonly fromMs: number; readonly toMs: number }
+
+/** Every span in which both sides had the same. */
+function alikes(ours: History, theirs: History, nowMs: number): readonly Alike[] {
+  const times = [...new Set([...ours, ...theirs].map(({ fromMs }) => fromMs))].toSorted((a, b) => a - b)
+  const spans: Alike[] = []
+  for (const [index, fromMs] of times.entries()) {
+    const [a, b] = [at(ours, fromMs), at(theirs, fromMs)]
+    if (a?.content !== b?.content) continue
+    const toMs = times[index + 1] ?? nowMs
+    const last = spans.at(-1)
+    if (last !== undefined && last.content === a?.content && last.toMs === fromMs)
+      spans[spans.length - 1] = { ...last, toMs }
+    else spans.push({ content: a?.content, fromMs, toMs })
+  }
+  return spans
+}
+
+function at(history: History, atMs: number): Version | undefined {
+  return history.findLast(({ fromMs }) => fromMs <= atMs)
+}
+
+/**
+ * Bases that the gates may have, the newest last, and everything that may have been one before. A write of
+ * Twinscope sets the base even where the source has gone on since.
+ */
+function basesOf(ours: History, theirs: History, certainty: Certainty) {
+  const { certainAfterMs, nowMs } = certainty
+  const events = [
+    ...alikes(ours, theirs, nowMs).map(({ content, fromMs, toMs }) => ({
+      content,
+      atMs: fromMs,
+      isCertain: toMs - fromMs >= certainAfterMs,
+    })),
+    ...theirs.flatMap(({ by, content, fromMs }, index) => {
+      if (by !== 'twinscope') return []
+      const endsAtMs = theirs[index + 1]?.fromMs ?? nowMs
+      // It is read back after the write; who edits in that moment keeps it from becoming the base.
+      return [{ content, atMs: fromMs, isCertain: endsAtMs - fromMs >= certainAfterMs }]
+    }),
+  ].toSorted((a, b) => a.atMs - b.atMs)
+  const from = Math.max(
+    0,
+    events.findLastIndex(({ isCertain }) => isCertain),
+  )
+  const candidates: Base[] = events.slice(from).map(({ content }) => ({ content }))
+  const hasExisted = [...ours, ...theirs].some(({ content }) => content !== undefined)
+  const isCertain = events.some((event) => event.isCertain && event.content !== undefined)
+  if (!hasExisted || !isCertain) candidates.unshift('unknown')
+  return { candidates, agreed: new Set(events.map(({ content }) => content)) }
+}
+
+/** Everything that may rightly become of the scope. */
+export function expectedOf(
+  relationship: Relationship,
+  ours: History | undefined,
+  theirs: History | undefined,
+  certainty: Certainty,
+): ReadonlySet<Expected> {
+  const [a, b] = [ours ?? [], theirs ?? []]
+  const [auth, other] = [lastOf(a), lastOf(b)]
+  if (auth?.content === other?.content) return new Set(['converged'])
+  const { candidates, agreed } = basesOf(a, b, certainty)
+  // What a write replaced counts as an earlier content too.
+  const replaced = new Set(
+    b.flatMap(({ by }, index) => (by === 'twinscope' && index > 0 ? [b[index - 1]?.content] : [])),
+  )
+  const isEarlier = (version: Version | undefined, more: ReadonlySet<Content>, base: Content) =>
+    version?.by === 'restart' && version.content !== base && (agreed.has(version.content) || more.has(version.content))
+  if (auth?.by === 'restart' && isSurelyRegressed(a, b, certainty)) return new Set(['regressed'])
+  const expected = new Set<Expected>()
+  for (const base of candidates) {
+    const baseContent = base === 'unknown' ? undefined : base.content
+    // Its gate may not have agreed on both contents, or not have seen the newer one: then it is no way back to it.
+    if (isEarlier(auth, new Set(), baseContent)) expected.add('regressed')
+    const mayHaveLost = isEarlier(other, replaced, baseContent)
+    for (const decision of decisions(relationship, auth?.content, other?.content, base, mayHaveLost))
+      expected.add(decision)
+  }
+  return expected
+}
+
+/** The authoritative server came up with what had been agreed for long, and something newer had been agreed for long since. */
+function isSurelyRegressed(ours: History, theirs: History, certainty: Certainty): boolean {
+  const auth = lastOf(ours)
+  const certain = alikes(ours, theirs, certainty.nowMs).filter(
+    ({ fromMs, toMs }) => toMs - fromMs >= certainty.certainAfterMs,
+  )
+  const earlier = certain.findIndex(({ content }) => content === auth?.content)
+  return earlier >= 0 && certain.slice(earlier + 1).some(({ content }) => content !== auth?.content)
+}
+
+/** The table of DESIGN section 5 below its two rows on restarts. */
+function decisions(
+  { onForeignEdit, onConflict, prune }: Relationship,
+  auth: Content,
+  other: Content,
+  base: Base,
+  mayHaveLost: boolean,
+): readonly Expected[] {
+  const lost: readonly Expected[] = mayHaveLost && auth !== undefined ? ['replicate'] : []
+  const foreign: Expected = onForeignEdit === 'revert' ? 'replicate' : 'foreign-edit'
+  const baseContent = base === 'unknown' ? undefined : base.content
+  if (other === undefined) return [...lost, baseContent === undefined ? 'replicate' : foreign]
+  if (auth === undefined) {
+    if (base === 'unknown' || baseContent !== other) return ['only-on-partner']
+    return [prune === 'on' ? 'replicate' : 'deleted']
+  }
+  if (base === 'unknown') return [...lost, 'first-contact']
+  if (other === baseContent) return ['replicate']
+  if (auth === baseContent) return [...lost, foreign]
+  return [...lost, onConflict === 'authority-wins' ? 'replicate' : 'conflict']
+}

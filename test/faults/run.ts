@@ -1,0 +1,179 @@
+// One run: a world, a schedule, and then the checker's judgement.
+
+import { createWriteStream } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { eventually } from '#harness/eventually.ts'
+import { check, unsettled, type Verdict } from './checker/check.ts'
+import type { Evidence } from './checker/evidence.ts'
+import { createDisturbance, type Notes } from './disturb.ts'
+import { RELATIONSHIPS } from './fleet.ts'
+import { connectPast, createLedgerReader } from './ledger-reader.ts'
+import { createOperator } from './operate.ts'
+import { createRandom } from './random.ts'
+import { describeAct, type Schedule } from './schedule.ts'
+import { monotonicMs, startWorld, type World } from './world.ts'
+
+export type RunOptions = {
+  readonly schedule: Schedule
+  readonly scale: number
+  readonly weakened?: string
+}
+
+export type RunResult = Verdict & {
+  readonly seed: number
+  readonly faults: number
+  readonly requests: number
+  readonly wallMs: number
+  readonly settledAfterMs?: number
+  /** Where the logs of a run with violations are. */
+  readonly directory?: string
+}
+
+/** Reconcile periods after healing within which everything must be as it should be. */
+const PERIODS = 2
+/** A tick is spread over a quarter of its period, and its run takes a while. Milliseconds. */
+const SLACK_MS = 2_000
+/** Where the machine does much else, everything takes longer: this share of the time that the world took to start. */
+const SLACK_OF_START = 0.25
+
+export async function run(options: RunOptions): Promise<RunResult> {
+  const { schedule, scale } = options
+  const startedAt = performance.now()
+  const directory = await mkdtemp(join(tmpdir(), `twinscope-faults-${schedule.seed}-`))
+  const log = createWriteStream(join(directory, 'run.log'))
+  const say = (text: string) => log.write(`${new Date().toISOString()} ${monotonicMs().toFixed(1)} ${text}\n`)
+  say(`seed ${schedule.seed}`)
+  for (const { atMs, act } of schedule.steps) say(`planned ${atMs.toFixed(0).padStart(6)} ms  ${describeAct(act)}`)
+
+  const world = await startWorld({
+    seed: schedule.seed,
+    directory,
+    scale,
+    ...(options.weakened && { weakened: options.weakened }),
+  })
+  const nats = await connectPast(world.natsUrl)
+  try {
+    await agreed(world)
+    const startMs = performance.now() - startedAt
+    say(`started in ${startMs.toFixed(0)} ms`)
+    const random = createRandom(schedule.seed + 1)
+    const notes: Notes = { wipes: [], interruptions: [] }
+    const ledger = createLedgerReader()
+    const operator = createOperator({ world, nats })
+    const disturbance = createDisturbance({ world, nats, ledger, random, notes })
+
+    const beganAt = performance.now()
+    const under: Promise<void>[] = []
+    for (const { atMs, act } of schedule.steps) {
+      await sleep(Math.max(0, beganAt + atMs - performance.now()))
+      const done =
+        act.kind === 'edit'
+          ? operator.edit(act)
+          : act.kind === 'request'
+            ? operator.ask(act)
+            : disturbance.perform(act).then(() => 'done')
+      under.push(
+        done.then(
+          (what) => void say(`${describeAct(act)}: ${what}`),
+          // A disturbed world does not always let itself be disturbed once more, or edited.
+          (error: unknown) => void say(`${describeAct(act)}: not possible: ${error}`),
+        ),
+      )
+    }
+    await disturbance.over()
+    await world.heal()
+    await Promise.all(under)
+    const healedAtMs = monotonicMs()
+    say('healed')
+
+    const evidence = async (settledAtMs?: number): Promise<Evidence> => {
+      await ledger.read(nats)
+      return {
+        relationships: RELATIONSHIPS,
+        logs: world.writeLogs(),
+        ledger: [...ledger.entries],
+        requests: [...operator.requests],
+        wipes: notes.wipes,
+        confirmations: [],
+        interruptions: notes.interruptions,
+        healedAtMs,
+        ...(settledAtMs === undefined ? {} : { settledAtMs }),
+        endedAtMs: monotonicMs(),
+      }
+    }
+    const settledAtMs = await settle(world, evidence, healedAtMs, SLACK_MS + SLACK_OF_START * startMs, say)
+    if (settledAtMs !== undefined) {
+      say(`settled ${(settledAtMs - healedAtMs).toFixed(0)} ms after healing`)
+      await sleep(1.5 * world.periodMs)
+    }
+    const whole = await evidence(settledAtMs)
+    await writeFile(join(directory, 'evidence.json'), JSON.stringify(whole, undefined, 1))
+    const verdict = check(whole, world.periodMs)
+    for (const { invariant, message } of verdict.violations) say(`VIOLATION ${invariant}: ${message}`)
+    for (const part of world.parts.values())
+      if (part.crashes > 0) say(`${part.name} ended ${part.crashes} times by itself`)
+    return {
+      ...verdict,
+      seed: schedule.seed,
+      faults: schedule.faults,
+      requests: operator.requests.length,
+      wallMs: performance.now() - startedAt,
+      ...(settledAtMs === undefined ? {} : { settledAfterMs: settledAtMs - healedAtMs }),
+      ...(verdict.violations.length === 0 ? {} : { directory }),
+    }
+  } finally {
+    await nats.close()
+    await world.stop()
+    log.end()
+  }
+}
+
+/** When nothing is left to be done; `undefined` where that does not come to be in time. */
+async function settle(
+  world: World,
+  evidence: () => Promise<Evidence>,
+  healedAtMs: number,
+  slackMs: number,
+  say: (text: string) => void,
+): Promise<number | undefined> {
+  const untilMs = healedAtMs + PERIODS * world.periodMs + slackMs
+  for (;;) {
+    const askedAtMs = monotonicMs()
+    const left = unsettled(await evidence(), world.periodMs)
+    if (left.length === 0) return askedAtMs
+    if (askedAtMs > untilMs) {
+      say(`not settled: ${left.map(({ message }) => message).join('; ')}`)
+      return undefined
+    }
+    await sleep(100)
+  }
+}
+
+/** Both sides of every relationship have agreed on what they have in common. */
+async function agreed(world: World): Promise<void> {
+  type Listed = {
+    readonly items: readonly {
+      readonly name: string
+      readonly sync: string
+      readonly counts: { agreed: number; total: number }
+    }[]
+  }
+  await eventually(
+    async () => {
+      const response = await fetch(new URL('/v1/relationships', world.statusUrl))
+      const { items } = (await response.json()) as Listed
+      if (items.length < RELATIONSHIPS.length) throw new Error('not all relationships are known')
+      for (const { name, sync, counts } of items)
+        if (sync !== 'in-sync' || counts.agreed !== counts.total)
+          throw new Error(`${name} is ${sync}, ${counts.agreed} of ${counts.total} agreed`)
+    },
+    { timeoutMs: 120_000, everyMs: 100, what: 'agreement at the start' },
+  )
+}
+
+export async function removeLogs(directory: string): Promise<void> {
+  await rm(directory, { recursive: true, force: true })
+}
