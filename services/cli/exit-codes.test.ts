@@ -2,7 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ScopeOutcome } from '#contracts/messages.ts'
 import { RUN_STATUSES } from '#contracts/status-api.ts'
-import { EXIT, exitOfPlan, exitOfReplication, exitOfStatus, exitOfSync, mostSevere } from './exit-codes.ts'
+import {
+  EXIT,
+  exitOfDifference,
+  exitOfPlan,
+  exitOfReplication,
+  exitOfStatus,
+  exitOfSync,
+  mostSevere,
+} from './exit-codes.ts'
 
 function scope(status: ScopeOutcome['status'], code = 'changed'): ScopeOutcome {
   return { scope: '10.0.10.0/24', status, code, message: '' }
@@ -81,6 +89,24 @@ test('what-if: 3 with differences, 0 without, 1 where a server cannot be read, 5
     exitOfPlan({ plans: [different], refused: [{ relationship: 'x', code: 'not-authoritative', message: '' }] }),
     5,
   )
+})
+
+test('diff says what differs, also where a request would be refused; what-if says the refusal', () => {
+  const refusal = { code: 'paused', message: '' }
+  const plan = {
+    relationship: 'r',
+    source: 'a',
+    target: 'b',
+    inSyncCount: 1,
+    notes: [],
+    shown: [],
+    scopes: [],
+    refusal,
+  }
+  assert.equal(exitOfDifference({ ...plan, sync: 'in-sync' }), 0)
+  assert.equal(exitOfDifference({ ...plan, sync: 'conflict' }), 4)
+  assert.equal(exitOfDifference({ ...plan, sync: 'unknown', failure: refusal }), 1)
+  assert.equal(exitOfPlan({ plans: [{ ...plan, sync: 'in-sync' }], refused: [] }), 4)
 })
 
 test('status: unknown is an error, never in sync', () => {

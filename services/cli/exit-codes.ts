@@ -66,18 +66,21 @@ export function exitOfReplication(replication: Outcome & { readonly children: re
   )
 }
 
-export function exitOfRelationshipPlan(
-  plan: Pick<RelationshipPlan, 'failure' | 'refusal' | 'scopes' | 'shown'>,
-): ExitCode {
+function exitOfRelationshipPlan(plan: Pick<RelationshipPlan, 'failure' | 'scopes' | 'shown'>): ExitCode {
   if (plan.failure !== undefined) return EXIT.error
-  if (plan.refusal !== undefined) return exitOfRefusal(plan.refusal.code)
   return plan.scopes.length + plan.shown.length > 0 ? EXIT.outOfSync : EXIT.done
+}
+
+/** What differs now, whether or not a request for it would be refused. */
+export function exitOfDifference(plan: Pick<RelationshipPlan, 'failure' | 'sync' | 'scopes' | 'shown'>): ExitCode {
+  return mostSevere([exitOfRelationshipPlan(plan), exitOfSync(plan.sync)])
 }
 
 /** What-if: differences are 3, what would be refused counts as in the replication itself. */
 export function exitOfPlan(answer: Pick<PlanAnswer, 'plans' | 'refused'>): ExitCode {
   return mostSevere([
     ...answer.plans.map(exitOfRelationshipPlan),
+    ...answer.plans.flatMap(({ refusal }) => (refusal === undefined ? [] : [exitOfRefusal(refusal.code)])),
     ...answer.refused.map(({ code }) => exitOfRefusal(code)),
   ])
 }

@@ -66,6 +66,7 @@ export async function gatherHeld(api: Api, held: Held): Promise<Gathered> {
     const plan = answer.plans.find((one) => one.relationship === relationship)
     if (plan === undefined) break
     for (const row of refusals(plan)) told.set(row.scopeId ?? row.relationship, row)
+    if ((plan.failure ?? plan.refusal) !== undefined) break
     const approvable = plan.scopes.filter(
       ({ obstacles }) => obstacles.length > 0 && obstacles.every((obstacle) => obstacle.approvable),
     )

@@ -63,6 +63,7 @@ export function renderRelationshipPlan(plan: RelationshipPlan): string {
   if (plan.scopes.length + plan.shown.length === 0) lines.push('  nothing to do')
   if (plan.inSyncCount > 0) lines.push(`  ${plural(plan.inSyncCount, 'scope')} already in sync`)
   for (const note of plan.notes) lines.push(`  note: ${note}`)
+  if (plan.refusal !== undefined) lines.push(`  a request for this is refused now: ${plan.refusal.message}`)
   return lines.join('\n')
 }
 

@@ -261,3 +261,13 @@ test('scopes that the ledger cut are approved as a request of their own', async 
   assert.deepEqual([ran.exit, ran.writes[0]?.path], [0, '/v1/replications'], ran.err)
   assert.deepEqual(ran.writes[0]?.body.approvedPlans, { 'dhcp1-dhcp2': DIGEST.a })
 })
+
+test('where a request would be refused now, nothing is asked', async () => {
+  const refusal = { code: 'paused', message: 'dhcp1-dhcp2 is paused' }
+  const ran = await twinscope(
+    ['approve', 'HELD'],
+    service({ 'POST /v1/plans': () => planOf({ ...heldPlan, refusal }) }),
+  )
+  assert.deepEqual([ran.exit, ran.writes.length], [4, 0])
+  assert.match(ran.err, /No approval releases:\n {2}dhcp1-dhcp2: dhcp1-dhcp2 is paused/)
+})

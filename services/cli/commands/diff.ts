@@ -1,7 +1,7 @@
 // What a replication from the authoritative side would change, read freshly.
 
 import { COMMON_HELP, COMMON_OPTIONS, type Command, parse, scopesOf } from '#cli/command.ts'
-import { exitOfRelationshipPlan, exitOfSync, mostSevere } from '#cli/exit-codes.ts'
+import { exitOfDifference } from '#cli/exit-codes.ts'
 import { renderRelationshipPlan } from '#cli/render.ts'
 
 const OPTIONS = { ...COMMON_OPTIONS, scope: { type: 'string', multiple: true } } as const
@@ -28,6 +28,6 @@ export const diffCommand: Command = {
     const { values, positionals } = parse(args, OPTIONS, { least: 1, most: 1, names: 'RELATIONSHIP' })
     const plan = await api(values.url).diff(positionals[0] ?? '', scopesOf(values.scope))
     terminal.out(values.json ? JSON.stringify(plan, undefined, 2) : renderRelationshipPlan(plan))
-    return mostSevere([exitOfRelationshipPlan(plan), exitOfSync(plan.sync)])
+    return exitOfDifference(plan)
   },
 }

@@ -137,3 +137,11 @@ test('manual mode says how changes are copied from now on; nothing to approve is
   assert.deepEqual([nothing.exit, nothing.writes.length], [0, 0])
   assert.match(nothing.err, /nothing to approve/)
 })
+
+test('a paused relationship is reported and not asked about', async () => {
+  const refusal = { code: 'paused', message: 'paused by anna' }
+  const answers = service({ 'GET /v1/relationships/dhcp1-dhcp2/diff': () => ({ body: { ...contact, refusal } }) })
+  const ran = await twinscope(['onboard', 'dhcp1-dhcp2'], answers)
+  assert.deepEqual([ran.exit, ran.writes.length], [4, 0])
+  assert.match(ran.err, /Not now: paused by anna/)
+})

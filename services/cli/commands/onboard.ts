@@ -3,7 +3,7 @@
 import type { Api } from '#cli/api-client.ts'
 import { ask } from '#cli/ask.ts'
 import { COMMON_HELP, COMMON_OPTIONS, type Command, type CommandContext, parse, scopesOf } from '#cli/command.ts'
-import { EXIT, type ExitCode, exitOfReplication, mostSevere } from '#cli/exit-codes.ts'
+import { EXIT, type ExitCode, exitOfRefusal, exitOfReplication } from '#cli/exit-codes.ts'
 import { follow, tellResult } from '#cli/follow.ts'
 import { plural } from '#cli/render.ts'
 import { isFirstContact, renderOnboarding, yamlFor } from '#cli/render-onboarding.ts'
@@ -88,6 +88,10 @@ async function onboard(api: Api, name: string, options: Options, context: Comman
       return options.whatIf && differs ? EXIT.outOfSync : EXIT.held
     }
     if (options.whatIf) return differs ? EXIT.outOfSync : EXIT.done
+    if (plan.refusal !== undefined) {
+      terminal.err(`Not now: ${plan.refusal.message}`)
+      return exitOfRefusal(plan.refusal.code)
+    }
     if (plan.scopes.length === 0) {
       terminal.err(`There is nothing to approve. ${fromNowOn(relationship, plan, EXIT.done)}`)
       return EXIT.done
@@ -118,7 +122,7 @@ async function onboard(api: Api, name: string, options: Options, context: Comman
     const ended = await follow(api, accepted.job, terminal)
     if (options.json) terminal.out(JSON.stringify(ended, undefined, 2))
     else tellResult(ended, terminal)
-    const exit = mostSevere([exitOfReplication(ended)])
+    const exit = exitOfReplication(ended)
     const present = ended.status === 'held' ? await api.diff(relationship.name, options.scopes) : undefined
     if (
       present?.digest === undefined ||

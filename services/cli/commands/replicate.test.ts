@@ -108,3 +108,10 @@ test('a refusal is the exit code that it stands for', async () => {
     assert.match(ran.err, new RegExp(`because ${code}`))
   }
 })
+
+test('where it would be refused now, nothing is asked or requested', async () => {
+  const refusal = { code: 'outside-window', message: 'outside the allow window; opens Tue 22:00' }
+  const ran = await twinscope(REPLICATE, service({ 'POST /v1/plans': () => answerOf({ ...limited, refusal }) }))
+  assert.deepEqual([ran.exit, ran.writes.length], [4, 0])
+  assert.match(ran.err, /refused now: outside the allow window; opens Tue 22:00/)
+})

@@ -110,9 +110,11 @@ type Agreement = { readonly approved: Readonly<Record<string, string>> } | { rea
 
 /** What the operator agreed to: digests by relationship, or why nothing is done. */
 async function agree(answer: PlanAnswer, taken: readonly Taken[], { terminal }: CommandContext): Promise<Agreement> {
-  const overwriting = answer.plans.filter(({ scopes }) => scopes.length > 0)
+  const open = answer.plans.filter(({ refusal }) => refusal === undefined)
+  const overwriting = open.filter(({ scopes }) => scopes.length > 0)
   for (const one of taken) terminal.err(takenText(one))
   terminal.err(renderPlan(answer))
+  if (open.length === 0 && answer.plans.length > 0) return { exit: exitOfPlan(answer) }
   const failed = answer.plans.filter(({ failure }) => failure !== undefined)
   if (overwriting.length + taken.length === 0) {
     // Nothing would be overwritten, so there is nothing to ask; the request is still made and recorded.
