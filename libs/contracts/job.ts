@@ -67,6 +67,7 @@ export const Job = Type.Object(
           scopes: Type.Array(
             Type.Object({
               scope: Type.String(),
+              server: Type.Optional(Type.String({ description: 'Acts only: where it is written' })),
               code: Type.String(),
               counts: ChangeCounts,
               plan: Type.Array(Type.String()),

@@ -97,3 +97,13 @@ test('every operation of a gate is parsed from its subject', () => {
     assert.ok(subject.startsWith(subjects.gateSubscription('dhcp1.example.net').slice(0, -1)))
   }
 })
+
+test('keys of pauses are parsed back, and no other key is one', () => {
+  assert.deepEqual(subjects.parsePauseKey(subjects.pauseKey()), {})
+  fc.assert(
+    fc.property(word, (relationship) =>
+      assert.deepEqual(subjects.parsePauseKey(subjects.pauseKey(relationship)), { relationship }),
+    ),
+  )
+  assert.equal(subjects.parsePauseKey(subjects.rejectedKey('dhcp1-dhcp2')), undefined)
+})

@@ -195,6 +195,14 @@ export function pauseKey(relationship?: string): string {
   return relationship === undefined ? 'pause.fleet' : `pause.relationship.${escapeName(relationship)}`
 }
 
+/** The relationship of a pause's key, none for the fleet's; `undefined` for another key. */
+export function parsePauseKey(key: string): { readonly relationship?: string } | undefined {
+  if (key === pauseKey()) return {}
+  const [token] = tokensOf(key, ['pause', 'relationship'], 1) ?? []
+  const relationship = token === undefined ? undefined : unescapeName(token)
+  return relationship === undefined ? undefined : { relationship }
+}
+
 /** Bucket `control`: the contents that somebody rejected in a relationship. */
 export function rejectedKey(relationship: string): string {
   return `rejected.${escapeName(relationship)}`

@@ -1,6 +1,7 @@
 // What the machine of one run is made of: plain data, so that a state can be compared, stored and explored.
 
 import type { ComparedScope, SideRow } from '#plan/compare.ts'
+import type { RejectedPair } from '#plan/decide.ts'
 import type { DecisionPolicy } from '#plan/policy.ts'
 
 /** What the machine needs to know of a waiting job. */
@@ -12,6 +13,8 @@ export type RunJob = {
   readonly scopes?: readonly string[]
   /** A commit that an earlier, interrupted run had recorded for it. */
   readonly commit?: string
+  /** When the first change that it carries was seen. Milliseconds since the epoch. */
+  readonly noticedAtMs?: number
 }
 
 export type RunPolicy = DecisionPolicy & {
@@ -19,9 +22,16 @@ export type RunPolicy = DecisionPolicy & {
   readonly servers: readonly [string, string]
   readonly mode: 'automatic' | 'manual' | 'observe'
   readonly quietPeriodMs: number
+  readonly soakDelayMs: number
 }
 
-export type ScopeVersion = { readonly scope: string; readonly expected?: string; readonly wanted?: string }
+export type ScopeVersion = {
+  readonly scope: string
+  readonly expected?: string
+  readonly wanted?: string
+  /** Somebody approved exactly this write. */
+  readonly approved?: boolean
+}
 
 export type CommittedScope = {
   readonly scope: string
@@ -45,6 +55,20 @@ export type RunWait =
   | 'uncertain'
   | 'lock-held'
 
+/** Whether a pause or a window keeps the relationship from being written now. */
+export type Permission =
+  | { readonly kind: 'open' }
+  | {
+      readonly kind: 'closed'
+      readonly wait: 'paused' | 'outside-window'
+      readonly message: string
+      /** When it ends by itself, where that is known. Milliseconds since the epoch. */
+      readonly untilMs?: number
+    }
+
+/** What is left to a later run: differences that may not be copied yet. */
+export type Postponed = { readonly wait: RunWait; readonly message: string; readonly untilMs?: number }
+
 export type SideFailure = { readonly server: string; readonly wait: RunWait; readonly message: string }
 
 export type RunInput =
@@ -52,11 +76,21 @@ export type RunInput =
   | { readonly kind: 'no-authority'; readonly message: string }
   /** Results of commits that earlier runs had recorded. */
   | { readonly kind: 'recalled'; readonly results: readonly CommittedScope[] }
-  | { readonly kind: 'compared'; readonly source: Side; readonly target: Side; readonly nowMs: number }
+  | {
+      readonly kind: 'compared'
+      readonly source: Side
+      readonly target: Side
+      readonly nowMs: number
+      /** Scope → the pair of contents that somebody rejected. */
+      readonly rejections?: Readonly<Record<string, RejectedPair>>
+    }
+  | { readonly kind: 'permission'; readonly permission: Permission }
   | { readonly kind: 'prepared'; readonly ticket: string; readonly target: Side }
   | { readonly kind: 'source-read'; readonly source: Side }
   | { readonly kind: 'planned'; readonly safe: readonly ScopeVersion[] }
   | { readonly kind: 'recorded' }
+  /** The source's gate begins no write of its own until it is told, or for 30 s. */
+  | { readonly kind: 'covered' }
   | { readonly kind: 'committed'; readonly results: readonly CommittedScope[] }
   /** `serial`: what the gate gave to the bases it set. */
   | { readonly kind: 'agreed'; readonly serial?: number }
@@ -66,16 +100,27 @@ export type RunInput =
   /** A refusal by the target's gate that waiting does not cure. */
   | { readonly kind: 'refused'; readonly code: string; readonly message: string }
 
-export type Side = { readonly rows: readonly SideRow[]; readonly normal: boolean; readonly state: string }
+export type Side = {
+  readonly rows: readonly SideRow[]
+  readonly normal: boolean
+  readonly state: string
+  /** What the gate of this side has made durable. */
+  readonly authority?: { readonly side: string; readonly epoch: number }
+}
 
 export type RunEffect =
   | { readonly kind: 'read-authority' }
   | { readonly kind: 'recall'; readonly commits: readonly string[]; readonly target: string }
   | { readonly kind: 'compare'; readonly source: string; readonly target: string; readonly fresh: boolean }
+  /** Do pauses and windows let it be written now? Asked before anything is prepared, and again before the commit. */
+  | { readonly kind: 'permit' }
   | { readonly kind: 'prepare'; readonly target: string; readonly side: string; readonly epoch: number }
   | { readonly kind: 'read-source'; readonly source: string }
   | { readonly kind: 'plan'; readonly scopes: readonly ComparedScope[] }
   | { readonly kind: 'record'; readonly versions: readonly ScopeVersion[] }
+  | { readonly kind: 'cover'; readonly server: string }
+  /** A courtesy: whatever is answered changes nothing, and the cover ends by itself. */
+  | { readonly kind: 'uncover'; readonly server: string }
   | {
       readonly kind: 'commit'
       readonly target: string
@@ -92,17 +137,20 @@ export type RunEffect =
       readonly scopes: readonly { readonly scope: string; readonly fingerprint?: string; readonly serial?: number }[]
     }
   | { readonly kind: 'wait'; readonly failure: SideFailure; readonly untilMs?: number }
-  /** `postponedUntilMs`: scopes that were not quiet yet are left to a job of their own, due then. */
-  | { readonly kind: 'finish'; readonly postponedUntilMs?: number }
+  /** `postponed`: differences that may not be copied yet are left to a job of their own. */
+  | { readonly kind: 'finish'; readonly postponed?: Postponed }
 
 export type RunPhase =
   | 'authority'
   | 'recall'
   | 'compare'
+  | 'permit'
   | 'prepare'
   | 'read'
   | 'plan'
   | 'record'
+  | 'permit-commit'
+  | 'cover'
   | 'commit'
   | 'agree-target'
   | 'agree-source'
@@ -126,5 +174,21 @@ export type RunState = {
   readonly results: readonly CommittedScope[]
   /** When the sides were compared, by the replicator's clock. Milliseconds since the epoch. */
   readonly nowMs: number
+  readonly rejections: Readonly<Record<string, RejectedPair>>
+  /** Set where a pause or a window keeps it from being written. */
+  readonly closed?: Extract<Permission, { readonly kind: 'closed' }>
+  /** The epoch above the record's that a gate showed; seen twice, the record is outdated. */
+  readonly aheadEpoch?: number
   readonly refusal?: { readonly code: string; readonly message: string }
 }
+
+/** The protections of the machine; all are on in production. The model checker switches single ones off. */
+export type RunChecks = {
+  /** The source is read after prepare, never before. */
+  readonly readAfterPrepare: boolean
+  /** A recorded commit is asked for before anything else is tried. */
+  readonly recall: boolean
+  /** The source's gate is asked to begin no write of its own while the target is written. */
+  readonly cover: boolean
+}
+export const ALL_RUN_CHECKS: RunChecks = { readAfterPrepare: true, recall: true, cover: true }

@@ -9,6 +9,7 @@ const POLICY: RunPolicy = {
   servers: ['a', 'b'],
   mode: 'automatic',
   quietPeriodMs: 0,
+  soakDelayMs: 0,
   onForeignEdit: 'hold',
   onConflict: 'hold',
   prune: 'off',
@@ -44,6 +45,12 @@ const changed: RunInput = { kind: 'compared', source: side('new', 'old'), target
 const prepared: RunInput = { kind: 'prepared', ticket: 't1', target: side('old', 'old') }
 const sourceRead: RunInput = { kind: 'source-read', source: side('new', 'old') }
 const planned: RunInput = { kind: 'planned', safe: [{ scope: SCOPE, expected: 'old', wanted: 'new' }] }
+const open: RunInput = { kind: 'permission', permission: { kind: 'open' } }
+const PAUSED: RunInput = {
+  kind: 'permission',
+  permission: { kind: 'closed', wait: 'paused', message: 'paused by x' },
+}
+const covered: RunInput = { kind: 'covered' }
 const written: RunInput = {
   kind: 'committed',
   results: [{ scope: SCOPE, result: 'written', persisted: true, baseEpoch: 1, baseSerial: 2 }],
@@ -53,17 +60,32 @@ test('a change is prepared, then read, then committed with that ticket', () => {
   const run = drive(
     POLICY,
     [AUTOMATIC],
-    [authority, changed, prepared, sourceRead, planned, { kind: 'recorded' }, written, { kind: 'agreed' }],
+    [
+      authority,
+      changed,
+      open,
+      prepared,
+      sourceRead,
+      planned,
+      { kind: 'recorded' },
+      open,
+      covered,
+      written,
+      { kind: 'agreed' },
+    ],
   )
   assert.deepEqual(run.effects, [
     ['read-authority'],
     ['compare'],
+    ['permit'],
     ['prepare'],
     ['read-source'],
     ['plan'],
     ['record'],
+    ['permit'],
+    ['cover'],
     ['commit'],
-    ['agree'],
+    ['uncover', 'agree'],
     ['finish'],
   ])
 })
@@ -72,7 +94,7 @@ test('the commit names what was read after prepare, not what was compared before
   const run = drive(
     POLICY,
     [AUTOMATIC],
-    [authority, changed, prepared, { kind: 'source-read', source: side('newest', 'old') }],
+    [authority, changed, open, prepared, { kind: 'source-read', source: side('newest', 'old') }],
   )
   const plan = run.last[0]
   assert.ok(plan?.kind === 'plan')
@@ -120,7 +142,7 @@ test('a request by the other side is not acted on', () => {
 test('in mode manual only requests are acted on', () => {
   const manual = { ...POLICY, mode: 'manual' as const }
   assert.deepEqual(drive(manual, [AUTOMATIC], [authority, changed]).effects.at(-1), ['finish'])
-  assert.deepEqual(drive(manual, [REQUEST], [authority, changed]).effects.at(-1), ['prepare'])
+  assert.deepEqual(drive(manual, [REQUEST], [authority, changed, open]).effects.at(-1), ['prepare'])
 })
 
 const AT = Date.parse('2026-01-01T00:00:00Z')
@@ -147,6 +169,7 @@ function plannedScopes(policy: RunPolicy, jobs: readonly RunJob[], compared: Run
   const run = drive(policy, jobs, [
     authority,
     compared,
+    open,
     { kind: 'prepared', ticket: 't', target },
     { kind: 'source-read', source },
   ])
@@ -164,12 +187,16 @@ test('a scope that is not quiet yet does not hold up the others, and is not forg
     [
       authority,
       compared,
+      open,
       { kind: 'prepared', ticket: 't', target: compared.target },
       { kind: 'source-read', source: compared.source },
       { kind: 'planned', safe: [] },
     ],
   )
-  assert.deepEqual(end.last, [{ kind: 'finish', postponedUntilMs: AT - 500 + 2_000 }])
+  const [finish] = end.last
+  assert.ok(finish?.kind === 'finish')
+  assert.equal(finish.postponed?.wait, 'quiet-period')
+  assert.equal(finish.postponed?.untilMs, AT - 500 + 2_000)
 })
 
 test('a run in which nothing is quiet yet waits for the first scope', () => {
@@ -196,7 +223,7 @@ test('a failover state that is not normal makes the run wait, and only if someth
   const [wait] = drive(
     POLICY,
     [AUTOMATIC],
-    [authority, { kind: 'compared', source: side('new', 'old'), target: waiting, nowMs: 0 }],
+    [authority, { kind: 'compared', source: side('new', 'old'), target: waiting, nowMs: 0 }, open],
   ).last
   assert.ok(wait?.kind === 'wait' && wait.failure.wait === 'partner-not-normal')
   const idle = drive(
@@ -209,10 +236,21 @@ test('a failover state that is not normal makes the run wait, and only if someth
 
 test('a target edited in between is planned again, a limited number of times', () => {
   const edited: RunInput = { kind: 'committed', results: [{ scope: SCOPE, result: 'target-changed' }] }
-  const round: readonly RunInput[] = [authority, changed, prepared, sourceRead, planned, { kind: 'recorded' }, edited]
-  assert.deepEqual(drive(POLICY, [AUTOMATIC], round).effects.at(-1), ['read-authority'])
+  const round: readonly RunInput[] = [
+    authority,
+    changed,
+    open,
+    prepared,
+    sourceRead,
+    planned,
+    { kind: 'recorded' },
+    open,
+    covered,
+    edited,
+  ]
+  assert.deepEqual(drive(POLICY, [AUTOMATIC], round).effects.at(-1), ['uncover', 'read-authority'])
   const all = drive(POLICY, [AUTOMATIC], Array.from({ length: MAX_ROUNDS }, () => round).flat())
-  assert.deepEqual(all.effects.at(-1), ['finish'])
+  assert.deepEqual(all.effects.at(-1), ['uncover', 'finish'])
   assert.equal(all.state.results[0]?.result, 'target-changed')
 
   const settled = drive(
@@ -230,20 +268,27 @@ test('a stale ticket begins again with the authority', () => {
     [
       authority,
       changed,
+      open,
       prepared,
       sourceRead,
       planned,
       { kind: 'recorded' },
+      open,
+      covered,
       { kind: 'outdated', why: 'stale-ticket' },
     ],
   )
-  assert.deepEqual(run.effects.at(-1), ['read-authority'])
+  assert.deepEqual(run.effects.at(-1), ['uncover', 'read-authority'])
   assert.equal(run.state.ticket, undefined)
 })
 
 test('an authority record that stays behind the gates ends as unknown', () => {
   const stale: RunInput = { kind: 'outdated', why: 'stale-epoch' }
-  const run = drive(POLICY, [REQUEST], Array.from({ length: MAX_ROUNDS }, () => [authority, changed, stale]).flat())
+  const run = drive(
+    POLICY,
+    [REQUEST],
+    Array.from({ length: MAX_ROUNDS }, () => [authority, changed, open, stale]).flat(),
+  )
   assert.deepEqual(run.effects.at(-1), ['finish'])
   assert.equal(run.state.refusal?.code, 'authority-unknown')
 })
@@ -266,29 +311,154 @@ test('no sequence of inputs commits without a prepare and a read after it', () =
   const inputs: readonly RunInput[] = [
     authority,
     changed,
+    open,
     prepared,
     sourceRead,
     planned,
     { kind: 'recorded' },
+    covered,
     written,
     { kind: 'agreed' },
+    PAUSED,
     { kind: 'outdated', why: 'stale-epoch' },
   ]
   const seen = new Set<string>()
-  const explore = (state: RunState, isPrepared: boolean, isRead: boolean, depth: number) => {
-    const key = JSON.stringify([state, isPrepared, isRead])
+  type Seen = { readonly isPrepared: boolean; readonly isRead: boolean; readonly isPermitted: boolean }
+  const explore = (state: RunState, { isPrepared, isRead, isPermitted }: Seen, depth: number) => {
+    const key = JSON.stringify([state, isPrepared, isRead, isPermitted])
     if (depth === 0 || seen.has(key)) return
     seen.add(key)
     for (const input of inputs) {
       const next = stepRun(state, input)
       let [preparedNow, readNow] = [isPrepared, isRead]
+      const permittedNow: boolean = state.phase === 'permit-commit' ? input === open : isPermitted
       if (next.state.phase === 'read' && state.phase === 'prepare') [preparedNow, readNow] = [true, false]
       if (state.phase === 'read' && input.kind === 'source-read') readNow = true
       if (next.effects.some(({ kind }) => kind === 'read-authority')) [preparedNow, readNow] = [false, false]
-      for (const effect of next.effects) if (effect.kind === 'commit') assert.ok(preparedNow && readNow)
-      explore(next.state, preparedNow, readNow, depth - 1)
+      for (const effect of next.effects) if (effect.kind === 'commit') assert.ok(preparedNow && readNow && permittedNow)
+      explore(next.state, { isPrepared: preparedNow, isRead: readNow, isPermitted: permittedNow }, depth - 1)
     }
   }
-  explore(startRun(POLICY, [AUTOMATIC]).state, false, false, 24)
+  explore(startRun(POLICY, [AUTOMATIC]).state, { isPrepared: false, isRead: false, isPermitted: false }, 40)
   assert.ok(seen.size > 30)
+})
+
+const REQUEST_OF_A: RunJob = { ...REQUEST, scopes: [SCOPE] }
+
+test('a pause makes the automatic job wait and refuses a request', () => {
+  const [wait] = drive(POLICY, [AUTOMATIC], [authority, changed, PAUSED]).last
+  assert.ok(wait?.kind === 'wait')
+  assert.equal(wait.failure.wait, 'paused')
+  const asked = drive(POLICY, [REQUEST_OF_A], [authority, changed, PAUSED])
+  assert.deepEqual(asked.last, [{ kind: 'finish' }])
+  assert.equal(asked.state.closed?.wait, 'paused')
+})
+
+test('both in one run: the request ends, what is automatic is left to a job of its own', () => {
+  const until: RunInput = {
+    kind: 'permission',
+    permission: { kind: 'closed', wait: 'outside-window', message: 'opens at two', untilMs: 77 },
+  }
+  const [finish] = drive(POLICY, [REQUEST_OF_A, AUTOMATIC], [authority, changed, until]).last
+  assert.deepEqual(finish, {
+    kind: 'finish',
+    postponed: { wait: 'outside-window', message: 'opens at two', untilMs: 77 },
+  })
+})
+
+test('nothing that differs may be written: nobody asks whether it is paused', () => {
+  const held = drive(
+    POLICY,
+    [AUTOMATIC],
+    [authority, { kind: 'compared', source: side('x', 'x'), target: side('edited', 'x'), nowMs: 0 }],
+  )
+  assert.deepEqual(held.effects.flat(), ['read-authority', 'compare', 'finish'])
+})
+
+test('a pause that begins while it is planned keeps it from being committed', () => {
+  const run = drive(
+    POLICY,
+    [AUTOMATIC],
+    [authority, changed, open, prepared, sourceRead, planned, { kind: 'recorded' }, PAUSED],
+  )
+  assert.deepEqual(run.effects.at(-1), ['wait'])
+})
+
+test('the soak delay counts from the last change, and a request does not wait for it', () => {
+  const soaking: RunPolicy = { ...QUIET, soakDelayMs: 600_000 }
+  const compared: RunInput = {
+    kind: 'compared',
+    source: side('new', 'old', { since: new Date(AT - 60_000).toISOString() }),
+    target: side('old', 'old'),
+    nowMs: AT,
+  }
+  const [wait] = drive(soaking, [AUTOMATIC], [authority, compared]).last
+  assert.ok(wait?.kind === 'wait')
+  assert.deepEqual([wait.failure.wait, wait.untilMs], ['soak-delay', AT + 540_000])
+  assert.deepEqual(drive(soaking, [REQUEST], [authority, compared, open]).effects.at(-1), ['prepare'])
+})
+
+test('a scope that is edited again and again is copied after some quiet periods', () => {
+  const fresh: RunInput = {
+    kind: 'compared',
+    source: side('new', 'old', { since: new Date(AT - 500).toISOString() }),
+    target: side('old', 'old'),
+    nowMs: AT,
+  }
+  const since = (ms: number): RunJob => ({ ...AUTOMATIC, noticedAtMs: AT - ms })
+  assert.deepEqual(drive(QUIET, [since(20_000)], [authority, fresh]).effects.at(-1), ['wait'])
+  assert.deepEqual(drive(QUIET, [since(31_000)], [authority, fresh]).effects.at(-1), ['permit'])
+})
+
+test('the source covers during the commit, and not when its answer is missing', () => {
+  const begun: readonly RunInput[] = [
+    authority,
+    changed,
+    open,
+    prepared,
+    sourceRead,
+    planned,
+    { kind: 'recorded' },
+    open,
+  ]
+  const [cover] = drive(POLICY, [AUTOMATIC], begun).last
+  assert.deepEqual(cover, { kind: 'cover', server: 'a' })
+  const refused: RunInput = {
+    kind: 'side-failed',
+    failure: { server: 'a', wait: 'covering', message: 'a is being written itself' },
+  }
+  assert.deepEqual(drive(POLICY, [AUTOMATIC], [...begun, refused]).effects.at(-1), ['wait'])
+  const lost: RunInput = {
+    kind: 'side-failed',
+    failure: { server: 'b', wait: 'unreachable', message: 'no answer' },
+  }
+  assert.deepEqual(drive(POLICY, [AUTOMATIC], [...begun, covered, lost]).effects.at(-1), ['wait'])
+})
+
+test('a gate above the record is believed after one more look at the record', () => {
+  const ahead: RunInput = {
+    kind: 'compared',
+    source: side('new', 'old'),
+    target: { ...side('old', 'old'), authority: { side: 'b', epoch: 2 } },
+    nowMs: 0,
+  }
+  const run = drive(POLICY, [REQUEST], [authority, ahead, authority, ahead])
+  assert.deepEqual(run.effects.slice(-2), [['compare'], ['finish']])
+  assert.equal(run.state.refusal?.code, 'authority-unknown')
+  assert.match(run.state.refusal?.message ?? '', /authority move a-b --to a`, or `--to b`/)
+  const moved = drive(POLICY, [AUTOMATIC], [authority, ahead, { kind: 'authority', side: 'b', epoch: 2 }, ahead])
+  assert.equal(moved.state.refusal, undefined)
+})
+
+test('a rejected pair is held', () => {
+  const rejected: RunInput = {
+    kind: 'compared',
+    source: side('new', 'old'),
+    target: side('old', 'old'),
+    nowMs: 0,
+    rejections: { [SCOPE]: { source: 'new', target: 'old' } },
+  }
+  const run = drive(POLICY, [AUTOMATIC], [authority, rejected])
+  assert.deepEqual(run.effects.at(-1), ['finish'])
+  assert.deepEqual(run.state.compared[0]?.decision, { kind: 'hold', code: 'rejected' })
 })

@@ -1,27 +1,43 @@
 // One run over the waiting jobs of a relationship, as a pure machine: (state, input) → (state, effects).
 // The replicator performs the effects; the order in which they may happen is decided only here.
 //
-//   authority ─▶ compare ─▶ prepare ─▶ read ─▶ plan ─▶ record ─▶ commit ─▶ agree ─▶ finish
-//                   │          │         ▲                          │
-//                   │          └─────────┼── stale ticket or ───────┘
-//                   ▼                    │   changed target: again, at most MAX_ROUNDS times
-//              finish / wait             └ always after prepare, never before
+//   authority ─▶ compare ─▶ permit ─▶ prepare ─▶ read ─▶ plan ─▶ record ─▶ permit ─▶ cover ─▶ commit ─▶ agree ─▶ finish
+//                   │          │         │          ▲                                            │
+//                   ▼          ▼         └──────────┼── stale ticket or ─────────────────────────┘
+//              finish / wait  finish /              │   changed target: again, at most MAX_ROUNDS times
+//                               wait                └ always after prepare, never before
 //
 // Rules that the model explorer relies on:
 //   - the source is read after prepare, never before: an older read cannot be committed under a newer ticket;
 //   - what is committed names the ticket and epoch of that prepare and the fingerprints of that read;
-//   - a commit without an answer is asked for by its id before anything else is tried.
+//   - a commit without an answer is asked for by its id before anything else is tried;
+//   - the partner of the server that is written begins no write of its own meanwhile: it covers;
+//   - a gate that knows a higher epoch than the record, twice in a row, ends the run: the record is outdated.
 
 import { type ComparedScope, compareScopes } from '#plan/compare.ts'
-import type {
-  CommittedScope,
-  RunEffect,
-  RunInput,
-  RunJob,
-  RunPolicy,
-  RunState,
-  Side,
-  SideFailure,
+import {
+  type Agreed,
+  concerned,
+  effectiveRequests,
+  foundEqual,
+  justWritten,
+  mayBeWritten,
+  outdatedRecord,
+  postponed,
+  targetOf,
+} from './job-concerns.ts'
+import {
+  ALL_RUN_CHECKS,
+  type CommittedScope,
+  type Permission,
+  type RunChecks,
+  type RunEffect,
+  type RunInput,
+  type RunJob,
+  type RunPolicy,
+  type RunState,
+  type Side,
+  type SideFailure,
 } from './job-types.ts'
 
 /** Tries within one run before the jobs are put back to wait. */
@@ -39,63 +55,14 @@ export function startRun(policy: RunPolicy, jobs: readonly RunJob[]): Step {
     versions: [],
     results: [],
     nowMs: 0,
+    rejections: {},
   }
   return { state, effects: [{ kind: 'read-authority' }] }
 }
 
-function targetOf({ policy, side }: RunState): string {
-  return policy.servers[0] === side ? policy.servers[1] : policy.servers[0]
-}
-
-/** Jobs that may be acted on: automatic ones in mode `automatic`, requests that name the authoritative side. */
-export function effectiveJobs(state: RunState): readonly RunJob[] {
-  return state.jobs.filter((job) =>
-    job.automatic ? state.policy.mode === 'automatic' : job.source === state.side && state.policy.mode !== 'observe',
-  )
-}
-
-/** Whether any effective job asks for this scope. */
-export function isAskedFor(jobs: readonly RunJob[], scope: string): boolean {
-  return jobs.some((job) => job.scopes === undefined || job.scopes.includes(scope))
-}
-
 function compare(state: RunState, source: Side, target: Side): readonly ComparedScope[] {
-  return compareScopes(source.rows, target.rows, state.policy).scopes
-}
-
-/**
- * Until when a scope must be left alone: its quiet period. A request does not wait for quiet in the scopes
- * that it asks for, and in no others; what is only held or shown has nothing to wait for.
- */
-function quietUntilMs(state: RunState, { scope, decision, since }: ComparedScope): number {
-  const requests = effectiveJobs(state).filter((job) => !job.automatic)
-  if (decision.kind !== 'replicate' || since === undefined || isAskedFor(requests, scope)) return 0
-  return Date.parse(since) + state.policy.quietPeriodMs
-}
-
-function differing(state: RunState): readonly ComparedScope[] {
-  const jobs = effectiveJobs(state)
-  return state.compared.filter(({ scope, decision }) => decision.kind !== 'converged' && isAskedFor(jobs, scope))
-}
-
-/** Differences that this run is about: one busy scope does not hold up the others. */
-function concerned(state: RunState): readonly ComparedScope[] {
-  return differing(state).filter((compared) => quietUntilMs(state, compared) <= state.nowMs)
-}
-
-/** When the first of the scopes that are not quiet yet will be; `undefined` where all are. */
-function postponedUntilMs(state: RunState): number | undefined {
-  const ends = differing(state).flatMap((compared) => {
-    const end = quietUntilMs(state, compared)
-    return end > state.nowMs ? [end] : []
-  })
-  return ends.length === 0 ? undefined : Math.min(...ends)
-}
-
-function mayBeWritten(state: RunState, scopes: readonly ComparedScope[]): boolean {
-  // A held scope may be written where a request brings an approval; the plan decides.
-  const hasRequest = effectiveJobs(state).some((job) => !job.automatic)
-  return scopes.some(({ decision }) => decision.kind === 'replicate' || (decision.kind === 'hold' && hasRequest))
+  const { rejections } = state
+  return compareScopes(source.rows, target.rows, state.policy, { rejections }).scopes
 }
 
 function startCompare(state: RunState): Step {
@@ -108,10 +75,7 @@ function startCompare(state: RunState): Step {
 
 function again(state: RunState, why: string): Step {
   if (state.rounds + 1 >= MAX_ROUNDS) {
-    if (why === 'stale-epoch') {
-      const message = `a gate knows a newer epoch than the authority record of ${state.policy.relationship} (${state.side}, epoch ${state.epoch}): the record is outdated. Nothing is written until an operator settles it`
-      return finish({ ...state, refusal: { code: 'authority-unknown', message } })
-    }
+    if (why === 'stale-epoch') return finish({ ...state, refusal: outdatedRecord(state) })
     return wait(state, {
       server: targetOf(state),
       wait: 'lock-held',
@@ -136,28 +100,9 @@ function wait(state: RunState, failure: SideFailure, untilMs?: number): Step {
 }
 
 function finish(state: RunState): Step {
-  const untilMs = postponedUntilMs(state)
-  const effect: RunEffect = { kind: 'finish', ...(untilMs === undefined ? {} : { postponedUntilMs: untilMs }) }
+  const left = state.refusal === undefined ? postponed(state) : undefined
+  const effect: RunEffect = { kind: 'finish', ...(left === undefined ? {} : { postponed: left }) }
   return { state: { ...state, phase: 'finished' }, effects: [effect] }
-}
-
-type Agreed = { readonly scope: string; readonly fingerprint?: string; readonly serial?: number }
-
-/** Scopes that were found equal and that not both gates have as their base. */
-function foundEqual(state: RunState): readonly Agreed[] {
-  return state.compared
-    .filter(({ mayAgree }) => mayAgree)
-    .map(({ scope, source }) => ({ scope, ...(source === undefined ? {} : { fingerprint: source }) }))
-}
-
-/** Scopes that were written; the source repeats the serial that the target gave them. */
-function justWritten(state: RunState): readonly Agreed[] {
-  const versions = new Map(state.versions.map((version) => [version.scope, version]))
-  return state.results.flatMap(({ result, scope, baseSerial }) => {
-    const version = versions.get(scope)
-    if (version === undefined || baseSerial === undefined || (result !== 'written' && result !== 'unchanged')) return []
-    return [{ scope, ...(version.wanted === undefined ? {} : { fingerprint: version.wanted }), serial: baseSerial }]
-  })
 }
 
 /** Both gates remember what they now agree on, the target first: its serial is repeated at the source. */
@@ -179,31 +124,59 @@ function agreeAtSource(state: RunState, scopes: readonly Agreed[]): Step {
   }
 }
 
-function onCompared(state: RunState, source: Side, target: Side, nowMs: number): Step {
-  const compared = compare(state, source, target)
-  const next: RunState = { ...state, compared, sourceSide: source, targetSide: target, nowMs }
-  if (!mayBeWritten(next, concerned(next))) {
-    const untilMs = postponedUntilMs(next)
-    const hasRequest = effectiveJobs(next).some((job) => !job.automatic)
-    if (untilMs === undefined || hasRequest) return agreeAndFinish(next)
-    const message = `what changed is younger than the quiet period of ${state.policy.quietPeriodMs} ms`
-    return wait(next, { server: state.side as string, wait: 'quiet-period', message }, untilMs)
+/** A gate whose epoch is above the record's: read the record again, it may just have been replaced. */
+function isAhead({ epoch = 0 }: RunState, ...sides: readonly Side[]): number | undefined {
+  const highest = Math.max(0, ...sides.map(({ authority }) => authority?.epoch ?? 0))
+  return highest > epoch ? highest : undefined
+}
+
+function onCompared(state: RunState, input: Extract<RunInput, { readonly kind: 'compared' }>): Step {
+  const { source, target, nowMs, rejections = {} } = input
+  const looked: RunState = { ...state, sourceSide: source, targetSide: target, nowMs, rejections }
+  const aheadEpoch = isAhead(state, source, target)
+  if (aheadEpoch !== undefined) {
+    if (aheadEpoch === state.aheadEpoch) return finish({ ...looked, refusal: outdatedRecord(looked) })
+    return again({ ...looked, aheadEpoch }, 'stale-epoch')
   }
+  const next: RunState = { ...looked, compared: compare(looked, source, target) }
+  const hasRequest = effectiveRequests(next).length > 0
+  if (hasRequest || mayBeWritten(next, concerned(next))) {
+    return { state: { ...next, phase: 'permit' }, effects: [{ kind: 'permit' }] }
+  }
+  const left = postponed(next)
+  if (left === undefined) return agreeAndFinish(next)
+  const { untilMs, ...failure } = left
+  return wait(next, { ...failure, server: state.side as string }, untilMs)
+}
+
+/** Requests are refused where it is closed; an automatic job waits for the end of it. */
+function onClosed(state: RunState, closed: Extract<Permission, { readonly kind: 'closed' }>): Step {
+  const next: RunState = { ...state, closed }
+  if (effectiveRequests(next).length > 0) return agreeAndFinish(next)
+  const failure: SideFailure = { server: targetOf(state), wait: closed.wait, message: closed.message }
+  return wait(next, failure, closed.untilMs)
+}
+
+function onPermitted(state: RunState): Step {
+  if (!mayBeWritten(state, concerned(state))) return agreeAndFinish(state)
+  const [source, target] = [state.sourceSide as Side, state.targetSide as Side]
   if (!target.normal || !source.normal) {
     const [server, side] = target.normal ? [state.side as string, source] : [targetOf(state), target]
-    return wait(next, {
+    return wait(state, {
       server,
       wait: target.normal ? 'source-not-steady' : 'partner-not-normal',
       message: `failover state of ${server} is ${side.state}; writing waits until it is normal`,
     })
   }
   return {
-    state: { ...next, phase: 'prepare' },
+    state: { ...state, phase: 'prepare' },
     effects: [{ kind: 'prepare', target: targetOf(state), side: state.side as string, epoch: state.epoch as number }],
   }
 }
 
 function onSourceRead(state: RunState, source: Side): Step {
+  // The source's gate learned of a newer authority since it was compared.
+  if (isAhead(state, source) !== undefined) return again({ ...state, sourceSide: source }, 'stale-epoch')
   const compared = compare(state, source, state.targetSide as Side)
   const next: RunState = { ...state, compared, sourceSide: source }
   const open = concerned(next)
@@ -216,6 +189,27 @@ function withResults(state: RunState, results: readonly CommittedScope[]): RunSt
   return { ...state, results: [...state.results.filter(({ scope }) => !newer.has(scope)), ...results] }
 }
 
+/** The source may begin writes of its own again; it need not be waited for. */
+function uncovered(state: RunState, { state: next, effects }: Step): Step {
+  return { state: next, effects: [{ kind: 'uncover', server: state.side as string }, ...effects] }
+}
+
+function startCommit(state: RunState): Step {
+  return {
+    state: { ...state, phase: 'commit' },
+    effects: [
+      {
+        kind: 'commit',
+        target: targetOf(state),
+        side: state.side as string,
+        epoch: state.epoch as number,
+        ticket: state.ticket as string,
+        versions: state.versions,
+      },
+    ],
+  }
+}
+
 function onCommitted(state: RunState, results: readonly CommittedScope[]): Step {
   const next = withResults(state, results)
   // A person edited the target between our read and the gate's: plan again from what is there now.
@@ -225,11 +219,14 @@ function onCommitted(state: RunState, results: readonly CommittedScope[]): Step 
 }
 
 /** Inputs that do not fit the phase come from an effect that was overtaken; they change nothing. */
-export function stepRun(state: RunState, input: RunInput): Step {
+export function stepRun(state: RunState, input: RunInput, checks: RunChecks = ALL_RUN_CHECKS): Step {
   if (state.phase === 'finished' || state.phase === 'waiting') return { state, effects: [] }
+  // Perhaps the target is still being written: then the cover has to end by itself.
   if (input.kind === 'side-failed') return wait(state, input.failure)
-  if (input.kind === 'refused') return finish({ ...state, refusal: { code: input.code, message: input.message } })
-  if (input.kind === 'outdated') return again(state, input.why)
+  const ended = (step: Step) => (state.phase === 'commit' && checks.cover ? uncovered(state, step) : step)
+  if (input.kind === 'refused')
+    return ended(finish({ ...state, refusal: { code: input.code, message: input.message } }))
+  if (input.kind === 'outdated') return ended(again(state, input.why))
   switch (state.phase) {
     case 'authority': {
       if (input.kind === 'no-authority')
@@ -237,7 +234,7 @@ export function stepRun(state: RunState, input: RunInput): Step {
       if (input.kind !== 'authority') break
       const next: RunState = { ...state, side: input.side, epoch: input.epoch }
       const commits = [...new Set(state.jobs.flatMap((job) => (job.commit === undefined ? [] : [job.commit])))]
-      if (commits.length > 0 && state.rounds === 0) {
+      if (commits.length > 0 && state.rounds === 0 && checks.recall) {
         return { state: { ...next, phase: 'recall' }, effects: [{ kind: 'recall', commits, target: targetOf(next) }] }
       }
       return startCompare(next)
@@ -246,14 +243,17 @@ export function stepRun(state: RunState, input: RunInput): Step {
       if (input.kind === 'recalled') return startCompare(withResults(state, input.results))
       break
     case 'compare':
-      if (input.kind === 'compared') return onCompared(state, input.source, input.target, input.nowMs)
+      if (input.kind === 'compared') return onCompared(state, input)
       break
-    case 'prepare':
+    case 'permit':
+      if (input.kind !== 'permission') break
+      return input.permission.kind === 'closed' ? onClosed(state, input.permission) : onPermitted(state)
+    case 'prepare': {
       if (input.kind !== 'prepared') break
-      return {
-        state: { ...state, phase: 'read', ticket: input.ticket, targetSide: input.target },
-        effects: [{ kind: 'read-source', source: state.side as string }],
-      }
+      const next: RunState = { ...state, phase: 'read', ticket: input.ticket, targetSide: input.target }
+      if (!checks.readAfterPrepare) return onSourceRead(next, state.sourceSide as Side)
+      return { state: next, effects: [{ kind: 'read-source', source: state.side as string }] }
+    }
     case 'read':
       if (input.kind === 'source-read') return onSourceRead(state, input.source)
       break
@@ -266,21 +266,17 @@ export function stepRun(state: RunState, input: RunInput): Step {
       }
     case 'record':
       if (input.kind !== 'recorded') break
-      return {
-        state: { ...state, phase: 'commit' },
-        effects: [
-          {
-            kind: 'commit',
-            target: targetOf(state),
-            side: state.side as string,
-            epoch: state.epoch as number,
-            ticket: state.ticket as string,
-            versions: state.versions,
-          },
-        ],
-      }
+      return { state: { ...state, phase: 'permit-commit' }, effects: [{ kind: 'permit' }] }
+    case 'permit-commit':
+      if (input.kind !== 'permission') break
+      if (input.permission.kind === 'closed') return onClosed(state, input.permission)
+      if (!checks.cover) return startCommit(state)
+      return { state: { ...state, phase: 'cover' }, effects: [{ kind: 'cover', server: state.side as string }] }
+    case 'cover':
+      if (input.kind === 'covered') return startCommit(state)
+      break
     case 'commit':
-      if (input.kind === 'committed') return onCommitted(state, input.results)
+      if (input.kind === 'committed') return ended(onCommitted(state, input.results))
       break
     case 'agree-target': {
       if (input.kind !== 'agreed') break

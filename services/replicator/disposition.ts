@@ -20,16 +20,24 @@ export function dispositionOf(error: unknown, deliveryCount: number): Dispositio
 /** After this many runs that crashed or failed unexpectedly, a job is published as failed (`parked`). */
 export const MAX_ATTEMPTS = 5
 
+/** A pause without an end, or a window that opens in no foreseeable time. */
+const LOOK_AGAIN_MS = 60_000
+
 /** How long a job waits before the next look, by reason and by how often it has waited already. */
 export function waitDelayMs(reason: RunWait, waits: number): number {
   const backOff = (firstMs: number, mostMs: number) => Math.min(firstMs * 2 ** Math.min(waits, 16), mostMs)
   switch (reason) {
     case 'quiet-period':
+    case 'soak-delay':
       return 0 // the run names the moment itself
+    case 'paused':
+    case 'outside-window':
+      return LOOK_AGAIN_MS // where the end is not known; resuming wakes it earlier
     case 'partner-not-normal':
     case 'source-not-steady':
       return backOff(100, 10_000) // the watcher's registration wakes it earlier
     case 'lock-held':
+    case 'covering':
       return backOff(250, 5_000)
     case 'uncertain':
       return backOff(500, 10_000)
@@ -58,6 +66,8 @@ export function verdictOf(error: unknown, server: string): GateVerdict | undefin
       return { kind: 'wait', wait: 'uncertain', message: error.message }
     case 'not-normal':
       return { kind: 'wait', wait: 'partner-not-normal', message: error.message }
+    case 'covering':
+      return { kind: 'wait', wait: 'covering', message: error.message }
     case 'stale-ticket':
     case 'stale-epoch':
       return { kind: 'outdated', why: error.code }

@@ -37,7 +37,7 @@ export type Fleet = {
   readonly incomplete: ReadonlySet<string>
 }
 
-function near(kind: string, name: string, known: readonly string[]): string {
+export function near(kind: string, name: string, known: readonly string[]): string {
   const close = nearest(name, known)
   if (close.length > 0) return `did you mean ${close.join(' or ')}?`
   return known.length === 0
@@ -45,7 +45,12 @@ function near(kind: string, name: string, known: readonly string[]): string {
     : `known: ${known.slice(0, 10).join(', ')}${known.length > 10 ? ', …' : ''}`
 }
 
-function mayReplicate(policy: RelationshipPolicy, server: string, fleet: Fleet): Refusal | undefined {
+function mayReplicate(
+  policy: RelationshipPolicy,
+  server: string,
+  fleet: Fleet,
+  doesTake: boolean,
+): Refusal | undefined {
   if (policy.mode === 'observe') {
     return {
       code: 'observed-only',
@@ -53,19 +58,19 @@ function mayReplicate(policy: RelationshipPolicy, server: string, fleet: Fleet):
     }
   }
   const side = fleet.authoritativeSide.get(policy.name)
-  if (side !== undefined && side !== server) {
+  if (side !== undefined && side !== server && !doesTake) {
     return {
       code: 'not-authoritative',
-      message: `${server} is not the authoritative side of ${policy.name}; ${side} is. Replicate from ${side}, or move the authority first`,
+      message: `${server} is not the authoritative side of ${policy.name}; ${side} is. Replicate from ${side}, or move the authority first (\`--take-authority\`)`,
     }
   }
   return undefined
 }
 
-function relationshipsOf(
+export function relationshipsOf(
   request: ReplicationRequested,
   server: string,
-  fleet: Fleet,
+  fleet: Pick<Fleet, 'policies' | 'discovered'>,
 ): readonly RelationshipPolicy[] | Refusal {
   const own = fleet.policies.filter((policy) => policy.servers.includes(server))
   if (request.relationship === undefined) return own
@@ -193,7 +198,7 @@ export function fanOut(request: ReplicationRequested, fleet: Fleet): FanOut {
   const children: Child[] = []
   const refused: RefusedRelationship[] = []
   for (const { policy, scopes } of targets) {
-    const refusal = mayReplicate(policy, server, fleet)
+    const refusal = mayReplicate(policy, server, fleet, request.takeAuthority === true)
     if (refusal !== undefined) refused.push({ relationship: policy.name, ...refusal })
     else children.push({ relationship: policy.name, ...(scopes === undefined ? {} : { scopes }) })
   }

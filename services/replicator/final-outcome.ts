@@ -3,14 +3,22 @@
 import type { RelationshipPolicy } from '#contracts/configuration.ts'
 import type { Job } from '#contracts/job.ts'
 import type { Outcome, ScopeOutcome } from '#contracts/messages.ts'
-import { effectiveJobs, isAskedFor } from '#protocol/job.ts'
-import { committedRow, comparedRow, equalRow, heldRow, outcomeOf, shownRow, summary } from './report.ts'
+import type { Place } from '#plan/why.ts'
+import { effectiveJobs, isAskedFor } from '#protocol/job-concerns.ts'
+import { committedRow, comparedRow, equalRow, heldDigest, heldRow, outcomeOf, shownRow, summary } from './report.ts'
 import type { RunReport } from './run.ts'
 
 /** A row per scope that the job is about; an automatic job has none for what is equal. Later rows replace earlier ones. */
 function rowsOf(job: Job, report: RunReport): readonly ScopeOutcome[] {
   const { state } = report
-  const plan = report.plans.get(job.job)
+  const admission = report.plans.get(job.job)
+  const target = state.policy.servers.find((server) => server !== state.side)
+  const place: Place = {
+    relationship: state.policy.relationship,
+    job: job.job,
+    ...(state.side === undefined ? {} : { source: state.side }),
+    ...(target === undefined ? {} : { target }),
+  }
   // A job that may not be acted on reports nothing of what was done for others.
   const runJob = effectiveJobs(state).find((known) => known.job === job.job)
   if (runJob === undefined) return []
@@ -22,12 +30,12 @@ function rowsOf(job: Job, report: RunReport): readonly ScopeOutcome[] {
       compared.decision.kind === 'converged'
         ? job.automatic || !exists
           ? undefined
-          : equalRow(compared)
-        : comparedRow(compared)
+          : equalRow(compared.scope, compared.decision)
+        : comparedRow(compared, place)
     if (row !== undefined) rows.set(compared.scope, row)
   }
-  for (const shown of plan?.shown ?? []) rows.set(shown.scope, shownRow(shown))
-  for (const scope of plan?.scopes ?? []) if (scope.obstacles.length > 0) rows.set(scope.scope, heldRow(scope))
+  for (const shown of admission?.plan.shown ?? []) rows.set(shown.scope, shownRow(shown))
+  for (const scope of admission?.held ?? []) rows.set(scope.scope, heldRow(scope))
   for (const result of state.results) {
     if (isAskedFor([runJob], result.scope))
       rows.set(result.scope, committedRow(result, report.recorded.get(result.scope)))
@@ -49,6 +57,10 @@ type Refusal = { readonly code: string; readonly message: string }
 
 function refusalOf(job: Job, { state }: RunReport): Refusal | undefined {
   if (state.refusal !== undefined) return state.refusal
+  if (state.closed !== undefined && !job.automatic) {
+    const { wait, message } = state.closed
+    return { code: wait, message: `nothing was copied: ${message}` }
+  }
   if (effectiveJobs(state).some((known) => known.job === job.job)) return undefined
   const { relationship, mode } = state.policy
   if (mode === 'observe') return { code: 'observed-only', message: `relationship ${relationship} is only observed` }
@@ -69,6 +81,7 @@ export function finalOutcome(job: Job, policy: RelationshipPolicy, report: RunRe
     ...outcomeOf(job, 'final', at),
     ...(target === undefined ? {} : { target }),
     ...(epoch === undefined ? {} : { epoch }),
+    ...(report.commit === undefined ? {} : { commit: report.commit }),
     stages: [...report.stages],
   }
   const refusal = refusalOf(job, report)
@@ -85,6 +98,6 @@ export function finalOutcome(job: Job, policy: RelationshipPolicy, report: RunRe
     }
   }
   if (job.automatic && rows.length === 0) return undefined
-  const digest = report.plans.get(job.job)?.digest
+  const digest = side === undefined || target === undefined ? undefined : heldDigest(side, target, rows)
   return { ...base, ...summary(rows), scopes: rows, ...(digest === undefined ? {} : { planDigest: digest }) }
 }

@@ -2,22 +2,17 @@
 // registry (bucket `gates`) and the authority record (bucket `authority`).
 
 import type { Configuration, RelationshipPolicy } from '#contracts/configuration.ts'
-import type { Authority } from '#contracts/messages.ts'
 import type { RegisteredGate } from '#contracts/registry.ts'
-import { authorityKey } from '#contracts/subjects.ts'
 import type { Bucket } from '#messaging/buckets.ts'
 import type { GateClient } from '#messaging/gate-client.ts'
 import type { Logger } from '#telemetry/logger.ts'
+import type { Authorities } from './authority.ts'
 import type { Fleet } from './fan-out.ts'
-
-export type AuthorityAnswer =
-  | { readonly kind: 'known'; readonly side: string; readonly epoch: number }
-  | { readonly kind: 'unknown'; readonly message: string }
 
 export type FleetOptions = {
   readonly configuration: Configuration
   readonly gates: Bucket
-  readonly authority: Bucket
+  readonly authorities: Authorities
   readonly gateClient: GateClient
   readonly logger: Logger
   readonly signal: AbortSignal
@@ -26,7 +21,7 @@ export type FleetOptions = {
 }
 
 export function createFleet(options: FleetOptions) {
-  const { configuration, gates, authority, gateClient, logger, signal, onGateChange } = options
+  const { configuration, gates, authorities, gateClient, logger, signal, onGateChange } = options
   const registered = new Map<string, RegisteredGate>()
 
   function noteGate(gate: RegisteredGate): void {
@@ -68,66 +63,11 @@ export function createFleet(options: FleetOptions) {
     })
   }
 
-  async function readAuthority(relationship: string): Promise<Authority | undefined> {
-    const entry = await authority.get(authorityKey(relationship))
-    return entry === undefined ? undefined : (JSON.parse(entry.value) as Authority)
-  }
-
-  /** What both gates have made durable; throws where one cannot be asked, since it may know a higher epoch. */
-  async function gateAuthorities(policy: RelationshipPolicy) {
-    return await Promise.all(
-      policy.servers.map(async (server) => {
-        const page = await gateClient.request(
-          server,
-          'manifest',
-          { relationship: policy.name, fresh: false },
-          { timeoutMs: 5_000 },
-        )
-        return page.authority
-      }),
-    )
-  }
-
-  async function seed(policy: RelationshipPolicy, side: string, epoch: number, changedBy: string): Promise<void> {
-    const record: Authority = { relationship: policy.name, side, epoch, changedAt: new Date().toISOString(), changedBy }
-    await authority.create(authorityKey(policy.name), JSON.stringify(record))
-    logger.info({ relationship: policy.name, side, epoch, changedBy }, 'authority recorded')
-  }
-
-  /**
-   * The authoritative side and its epoch. The configuration seeds it only where neither NATS nor a gate
-   * knows one; a record lost from NATS is restored only as the policy allows.
-   */
-  async function authorityOf(policy: RelationshipPolicy): Promise<AuthorityAnswer> {
-    const record = await readAuthority(policy.name)
-    if (record !== undefined) return { kind: 'known', side: record.side, epoch: record.epoch }
-    const known = (await gateAuthorities(policy)).filter((one) => one !== undefined)
-    const first = known[0]
-    if (first === undefined) {
-      await seed(policy, policy.authority, 1, 'configuration')
-    } else {
-      const doAgree =
-        known.length === policy.servers.length &&
-        known.every((one) => one.side === first.side && one.epoch === first.epoch)
-      if (policy.onAuthorityLoss !== 'agree' || !doAgree) {
-        return {
-          kind: 'unknown',
-          message: `NATS has lost the authority record of ${policy.name}; the gates know ${known.map((one) => `${one.side} (epoch ${one.epoch})`).join(' and ')}. Nothing is written until an operator confirms it, or on-authority-loss: agree is set and both gates agree`,
-        }
-      }
-      await seed(policy, first.side, first.epoch, 'gates')
-    }
-    const seeded = await readAuthority(policy.name)
-    return seeded === undefined
-      ? { kind: 'unknown', message: `the authority record of ${policy.name} cannot be read back` }
-      : { kind: 'known', side: seeded.side, epoch: seeded.epoch }
-  }
-
   /** The fleet as a request sees it; scopes only where they are needed, since they must be asked for. */
   async function view(withScopesOf: readonly RelationshipPolicy[]): Promise<Fleet> {
     const sides = new Map<string, string>()
     for (const policy of configuration.relationships) {
-      const record = await readAuthority(policy.name)
+      const record = await authorities.record(policy.name)
       // Where it is lost, only the run can tell, by asking the gates.
       if (record !== undefined) sides.set(policy.name, record.side)
     }
@@ -162,7 +102,7 @@ export function createFleet(options: FleetOptions) {
 
   return {
     watch,
-    authorityOf,
+    authorityOf: authorities.authorityOf,
     view,
     findPolicy,
     problemAt,

@@ -81,7 +81,7 @@ export function createIntake({ messaging, fleet, jobs, requestJobs, logger }: In
   }
 
   /** Everything in it comes from the message, so that a redelivered request becomes the same job. */
-  function requestJob(request: ReplicationRequested, received: Received, requester: string): RequestBase {
+  function requestJob(request: ReplicationRequested, received: Received): RequestBase {
     const id =
       received.id === undefined ? `${received.stream}/${received.sequence}` : `${received.source ?? ''}/${received.id}`
     return {
@@ -89,9 +89,10 @@ export function createIntake({ messaging, fleet, jobs, requestJobs, logger }: In
       automatic: false,
       cause: {
         kind: 'request',
-        requester,
+        requester: request.requester,
         ...(request.actor === undefined ? {} : { actor: request.actor }),
         ...(request.reason === undefined ? {} : { reason: request.reason }),
+        ...(request.approves === undefined ? {} : { approves: request.approves }),
         ...(received.traceparent === undefined ? {} : { traceparent: received.traceparent }),
       },
       createdAt: request.requestedAt ?? received.storedAt,
@@ -112,8 +113,14 @@ export function createIntake({ messaging, fleet, jobs, requestJobs, logger }: In
     const request = decoded.ok
     if (request.level !== subject.level)
       return await discard(received, `the subject says level ${subject.level}, the message ${request.level}`)
+    // Who may publish to a subject is what NATS' permissions rest on: nobody speaks for another one in the body.
+    if (request.requester !== subject.requester)
+      return await discard(
+        received,
+        `the subject says requester "${subject.requester}", the message "${request.requester}"`,
+      )
 
-    await requestJobs.place(request, requestJob(request, received, subject.requester))
+    await requestJobs.place(request, requestJob(request, received))
     return { kind: 'ack' }
   }
 

@@ -18,6 +18,7 @@ import { readSettings, SETTINGS } from '#service-host/settings.ts'
 import { shutdownSignal } from '#service-host/shutdown.ts'
 import { createLogger } from '#telemetry/logger.ts'
 import { registerTelemetry } from '#telemetry/register.ts'
+import { createAuthorities } from './authority.ts'
 import { dispositionOf } from './disposition.ts'
 import { createFleet } from './fleet.ts'
 import { createIntake } from './intake.ts'
@@ -52,10 +53,12 @@ const gateClient = createGateClient(messaging, { maxWaitMs: settings.TWINSCOPE_G
 const gatesBucket = await openBucket(messaging, BUCKETS.gates)
 const jobsBucket = await openBucket(messaging, BUCKETS.jobs)
 const jobs = createJobs({ messaging, bucket: jobsBucket, logger, replicator: name })
+const authorities = createAuthorities(await openBucket(messaging, BUCKETS.authority), gateClient, logger)
+const control = await openBucket(messaging, BUCKETS.control)
 const fleet = createFleet({
   configuration,
   gates: gatesBucket,
-  authority: await openBucket(messaging, BUCKETS.authority),
+  authorities,
   gateClient,
   logger,
   signal,
@@ -70,7 +73,8 @@ const { replicate, refuseAll } = createReplicate({
   fleet,
   jobs,
   locks,
-  control: await openBucket(messaging, BUCKETS.control),
+  authorities,
+  control,
   gateClient,
   logger,
 })
@@ -166,6 +170,7 @@ await fleet.watch()
 startReconcile({
   messaging,
   jobs: jobsBucket,
+  control,
   policies: configuration.relationships,
   periodMs: settings.TWINSCOPE_RECONCILE_SECONDS * 1_000,
   logger,

@@ -6,11 +6,12 @@ import type { Side } from '#protocol/job-types.ts'
 import { READ_TIMEOUT_MS } from './disposition.ts'
 
 export function sideOf(manifest: Manifest): Side {
-  const { failover } = manifest.page
+  const { failover, authority } = manifest.page
   return {
     rows: manifest.page.rows,
     normal: failover.state === 'normal',
     state: failover.nativeState || failover.state,
+    ...(authority === undefined ? {} : { authority }),
   }
 }
 

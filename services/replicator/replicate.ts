@@ -8,12 +8,18 @@ import type { Outcome } from '#contracts/messages.ts'
 import type { Lock, Locks } from '#locks/lock.ts'
 import type { Bucket } from '#messaging/buckets.ts'
 import type { GateClient } from '#messaging/gate-client.ts'
+import type { Postponed } from '#protocol/job-types.ts'
 import { jobsByStatus, replicationDuration, silentRuns, stageDuration } from '#telemetry/instruments.ts'
 import type { Logger } from '#telemetry/logger.ts'
-import { MAX_ATTEMPTS, waitDelayMs } from './disposition.ts'
+import { createActs } from './acts.ts'
+import type { Authorities } from './authority.ts'
+import { createClaims } from './claims.ts'
+import { waitDelayMs } from './disposition.ts'
 import { finalOutcome } from './final-outcome.ts'
 import type { FleetView } from './fleet.ts'
 import type { Jobs, StoredJob } from './jobs.ts'
+import { createPermissions } from './permission.ts'
+import { createRejections } from './rejections.ts'
 import { covers, outcomeOf, type RecordedScope, superseded } from './report.ts'
 import { performRun, type RunReport } from './run.ts'
 import { createSettled } from './settled.ts'
@@ -22,6 +28,7 @@ export type ReplicateOptions = {
   readonly fleet: FleetView
   readonly jobs: Jobs
   readonly locks: Locks
+  readonly authorities: Authorities
   readonly control: Bucket
   readonly gateClient: GateClient
   readonly logger: Logger
@@ -49,43 +56,12 @@ function automaticJob(policy: RelationshipPolicy, cause: Job['cause'], source: s
 /** Stages that disturb nobody and come again at every look. */
 const LOOKING: ReadonlySet<string> = new Set(['read-authority', 'recall', 'compare', 'wait', 'finish'])
 
-export function createReplicate({ fleet, jobs, locks, control, gateClient, logger }: ReplicateOptions) {
+export function createReplicate({ fleet, authorities, jobs, locks, control, gateClient, logger }: ReplicateOptions) {
   const settled = createSettled(control)
-
-  /** Marks every waiting job as running; those that somebody else changed meanwhile are read again. */
-  async function claim(relationship: string): Promise<StoredJob[]> {
-    const claimed: StoredJob[] = []
-    for (const stored of await jobs.waiting(relationship)) {
-      const { job } = stored
-      if (job.attempts > 0 || job.commit !== undefined) {
-        // A run was interrupted; perhaps after its final outcome.
-        if ((await jobs.finalOf(job.slot, job.job)) !== undefined) {
-          await jobs.remove(job)
-          continue
-        }
-      }
-      if (job.attempts >= MAX_ATTEMPTS) {
-        await park(job)
-        continue
-      }
-      // The reason stays: what it waited for last tells whether the next wait is news.
-      const { dueAt: _, ...rest } = job
-      const running = await jobs.update(stored, { ...rest, runningSince: now(), attempts: job.attempts + 1 })
-      if (running !== undefined) claimed.push(running)
-      else {
-        const newer = await jobs.find(job.slot, job.job)
-        const retried =
-          newer && (await jobs.update(newer, { ...newer.job, runningSince: now(), attempts: newer.job.attempts + 1 }))
-        if (retried !== undefined) claimed.push(retried)
-      }
-    }
-    return claimed
-  }
-
-  async function park(job: Job): Promise<void> {
-    const message = `${MAX_ATTEMPTS} runs crashed or failed unexpectedly; see the replicators' logs, then request the replication again`
-    await jobs.finish(job, { ...outcomeOf(job, 'final', now()), status: 'failed', code: 'parked', message })
-  }
+  const permissions = createPermissions(control)
+  const rejections = createRejections(control)
+  const claims = createClaims(jobs, logger)
+  const acts = createActs({ fleet, authorities, jobs, claims, gateClient, permissions, rejections, logger })
 
   async function report(
     stored: readonly StoredJob[],
@@ -121,49 +97,24 @@ export function createReplicate({ fleet, jobs, locks, control, gateClient, logge
     }
   }
 
-  async function putBack(stored: readonly StoredJob[], wait: NonNullable<RunReport['wait']>): Promise<void> {
-    const { failure, untilMs } = wait
-    for (const { job } of stored) {
-      const current = await jobs.find(job.slot, job.job)
-      if (current === undefined) continue
-      const { runningSince: _, ...rest } = current.job
-      const dueMs = untilMs ?? Date.now() + waitDelayMs(failure.wait, job.waits)
-      const isNews = job.pendingReason !== failure.wait
-      await jobs.update(current, {
-        ...rest,
-        attempts: 0,
-        waits: failure.wait === 'quiet-period' ? job.waits : job.waits + 1,
-        pendingReason: failure.wait,
-        pendingDetail: failure.message,
-        dueAt: new Date(dueMs).toISOString(),
-      })
-      if (!job.automatic && isNews) {
-        jobs.progress({
-          ...outcomeOf(job, 'progress', now()),
-          status: 'pending',
-          code: failure.wait,
-          message: failure.message,
-        })
-      }
-    }
-    logger.info(
-      { relationship: stored[0]?.job.relationship, reason: failure.wait, detail: failure.message, jobs: stored.length },
-      'jobs wait',
-    )
-  }
-
-  /** Scopes that were not quiet yet when the others were copied. */
-  async function postpone(policy: RelationshipPolicy, untilMs: number): Promise<void> {
+  /** What may not be copied yet is a job of its own; it remembers when its first change was noticed. */
+  async function postpone(
+    policy: RelationshipPolicy,
+    { wait, message, untilMs }: Postponed,
+    earlier: readonly StoredJob[],
+  ): Promise<void> {
+    const noticed = earlier.flatMap(({ job }) => (job.automatic ? (job.noticedAt ?? job.createdAt) : [])).sort()[0]
     await jobs.create({
       ...automaticJob(policy, { kind: 'change' }, policy.authority),
-      pendingReason: 'quiet-period',
-      pendingDetail: `what changed is younger than the quiet period of ${policy.quietPeriodMs} ms`,
-      dueAt: new Date(untilMs).toISOString(),
+      ...(noticed === undefined ? {} : { noticedAt: noticed }),
+      pendingReason: wait,
+      pendingDetail: message,
+      dueAt: new Date(untilMs ?? Date.now() + waitDelayMs(wait, 0)).toISOString(),
     })
   }
 
   async function underLock(policy: RelationshipPolicy, lock: Lock): Promise<void> {
-    const claimed = await claim(policy.name)
+    const claimed = await acts.first(await claims.claim(policy.name), policy, lock)
     // Nobody asked: a tick. It compares; only a difference that may be written makes it a job.
     let stored =
       claimed.length > 0 ? claimed : [{ job: automaticJob(policy, { kind: 'tick' }, policy.authority), revision: 0 }]
@@ -181,6 +132,8 @@ export function createReplicate({ fleet, jobs, locks, control, gateClient, logge
       lock,
       fleet,
       gateClient,
+      permissions,
+      rejections,
       logger,
       onPrepare: store,
       onRecord: async (id: string, scopes: readonly RecordedScope[]) => {
@@ -209,7 +162,7 @@ export function createReplicate({ fleet, jobs, locks, control, gateClient, logge
     })
     if (done.wait === undefined) {
       await report(stored, policy, done, isStored)
-      if (done.postponedUntilMs !== undefined) await postpone(policy, done.postponedUntilMs)
+      if (done.postponed !== undefined) await postpone(policy, done.postponed, stored)
       return
     }
     if (isTick && !isStored) {
@@ -222,7 +175,7 @@ export function createReplicate({ fleet, jobs, locks, control, gateClient, logge
       if (!isDifference || policy.mode !== 'automatic') return
       await store()
     }
-    await putBack(stored, done.wait)
+    await claims.putBack(stored, done.wait)
   }
 
   /** Handles one wake-up. `busy`: another replicator works on the relationship; the wake-up must come again. */

@@ -4,9 +4,10 @@ import type { Job } from '#contracts/job.ts'
 import type { Outcome, ReplicationStatus, ScopeOutcome } from '#contracts/messages.ts'
 import { MAX_PART_BYTES } from '#contracts/streams.ts'
 import type { ComparedScope } from '#plan/compare.ts'
-import type { Plan, PlannedScope } from '#plan/plan.ts'
+import type { Decision } from '#plan/decide.ts'
+import { digestOf, type Plan, type PlannedScope } from '#plan/plan.ts'
 import { countChanges, renderScope } from '#plan/render.ts'
-import { explain } from '#plan/why.ts'
+import { explain, type Place, whatHappened } from '#plan/why.ts'
 import type { CommittedScope } from '#protocol/job-types.ts'
 
 /** Most severe first: a job is as bad as its worst scope. */
@@ -15,6 +16,7 @@ const SEVERITY: readonly ReplicationStatus[] = [
   'refused',
   'held',
   'replicated',
+  'done',
   'superseded',
   'already-in-sync',
 ]
@@ -29,6 +31,7 @@ export function levelOf(job: Job): Outcome['level'] {
     case 'ReplicateServer':
       return 'server'
     case 'ReplicateRelationship':
+    case 'MoveAuthority':
       return 'relationship'
     case 'ReplicateScope':
       return 'scope'
@@ -37,9 +40,12 @@ export function levelOf(job: Job): Outcome['level'] {
 
 /** What every outcome of a job says alike. */
 export function outcomeOf(job: Job, kind: Outcome['kind'], at: string): Outcome {
+  const of = (job.act !== undefined && 'of' in job.act ? job.act.of : undefined) ?? job.cause.approves
   return {
     job: job.job,
     kind,
+    ...(job.act === undefined ? {} : { act: job.act.kind }),
+    ...(of === undefined ? {} : { of }),
     level: levelOf(job),
     automatic: job.automatic,
     slot: job.slot,
@@ -61,6 +67,9 @@ const REPLICATED_MESSAGES: Record<string, string> = {
   'target-lost-write': 'the partner had come up with an older configuration; it was copied again',
   deleted: 'the scope was deleted on the partner',
   reverted: "the partner's own edit was overwritten (on-foreign-edit: revert)",
+  adopted: "the partner's content was written onto the authoritative side, as approved",
+  'restored-preimage':
+    'what was there before was put back, as approved; it is held there until somebody approves something else',
   'authority-wins': 'both sides had changed; the authoritative side was copied (on-conflict: authority-wins)',
 }
 
@@ -132,6 +141,7 @@ export function committedRow(result: CommittedScope, recorded: RecordedScope | u
         status: 'held',
         code: result.code ?? 'held',
         message: result.message ?? 'the DHCP server cannot be written for now',
+        decision: code,
       }
   }
 }
@@ -147,19 +157,24 @@ export function heldRow(scope: PlannedScope): ScopeOutcome {
     plan: [...renderScope(scope, 20)],
     ...(scope.expected === undefined ? {} : { before: scope.expected }),
     ...(scope.wanted === undefined ? {} : { after: scope.wanted }),
+    decision: scope.code,
   }
 }
 
 /** The row of a difference for which no plan was made: nothing of the run could be written. */
-export function comparedRow({ scope, decision, source, target }: ComparedScope): ScopeOutcome | undefined {
+export function comparedRow(
+  { scope, decision, source, target }: ComparedScope,
+  place: Place,
+): ScopeOutcome | undefined {
   if (decision.kind !== 'hold' && decision.kind !== 'show') return undefined
   return {
     scope,
     status: 'held',
     code: decision.code,
-    message: explain(decision),
+    message: explain(decision, place),
     ...(target === undefined ? {} : { before: target }),
     ...(source === undefined ? {} : { after: source }),
+    ...(decision.kind === 'hold' ? { decision: decision.code } : {}),
   }
 }
 
@@ -167,8 +182,26 @@ export function shownRow(shown: Plan['shown'][number]): ScopeOutcome {
   return { scope: shown.scope, status: 'held', code: shown.code, message: shown.message }
 }
 
-export function equalRow({ scope }: Pick<ComparedScope, 'scope'>): ScopeOutcome {
-  return { scope, status: 'already-in-sync', code: 'equal', message: 'both sides have the same content' }
+/** Nothing was to be written, and why: it is equal, or our own write of an earlier job. */
+export function equalRow(scope: string, decision: Extract<Decision, { readonly kind: 'converged' }>): ScopeOutcome {
+  return { scope, status: 'already-in-sync', code: decision.code, message: whatHappened(decision) }
+}
+
+/** Names exactly the held rows of a plan, so that an approval of these scopes names the same; `undefined`: none are. */
+export function heldDigest(source: string, target: string, rows: readonly ScopeOutcome[]): string | undefined {
+  const held = rows.flatMap(({ scope, status, decision, before, after }) =>
+    status !== 'held' || decision === undefined
+      ? []
+      : [
+          {
+            scope,
+            code: decision,
+            ...(before === undefined ? {} : { expected: before }),
+            ...(after === undefined ? {} : { wanted: after }),
+          },
+        ],
+  )
+  return held.length === 0 ? undefined : digestOf({ source, target, scopes: held })
 }
 
 /** Cuts an outcome to what fits one message: plan lines first, then scopes that needed nothing. `scopeCount` keeps the truth. */

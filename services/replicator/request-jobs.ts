@@ -1,12 +1,15 @@
 // The jobs that a request becomes: one in its relationship, or a parent with a child per relationship. A request
 // whose scopes cannot be told apart now, because a server is silent, waits as a job of its own until they can.
 
+import type { RelationshipPolicy } from '#contracts/configuration.ts'
 import type { Job } from '#contracts/job.ts'
-import type { ReplicationRequested } from '#contracts/messages.ts'
+import type { Outcome, ReplicationRequested, RequestedAct } from '#contracts/messages.ts'
 import { serverSlot } from '#contracts/subjects.ts'
+import { parseScopeKey } from '#dhcp/scope.ts'
 import type { Messaging } from '#messaging/connection.ts'
 import { publishWakeup } from '#messaging/publish.ts'
 import { resolveName } from '#service-host/configuration.ts'
+import { type ActFan, actPlace, fanOutAct } from './act-requests.ts'
 import { waitDelayMs } from './disposition.ts'
 import { type FanOut, fanOut, needsScopes } from './fan-out.ts'
 import type { FleetView } from './fleet.ts'
@@ -31,7 +34,28 @@ export function createRequestJobs({
   readonly fleet: FleetView
   readonly jobs: Jobs
 }) {
-  async function resolve(request: ReplicationRequested): Promise<FanOut> {
+  /** The outcome of the job that an act is about, in the relationship of the act. */
+  async function outcomeFor(of: string, { name, servers }: RelationshipPolicy): Promise<Outcome | undefined> {
+    const own = await jobs.finalOf(name, of)
+    if (own !== undefined) return own
+    for (const server of servers) {
+      const child = (await jobs.finalOf(serverSlot(server), of))?.children?.find(({ slot }) => slot === name)
+      if (child !== undefined) return await jobs.finalOf(name, child.job)
+    }
+    return undefined
+  }
+
+  async function resolveAct(request: ReplicationRequested, act: RequestedAct): Promise<ActFan> {
+    const place = actPlace(request, await fleet.view([]))
+    const isAddress = request.scopes?.some((text) => parseScopeKey(text) === undefined) ?? false
+    const policy = 'policy' in place ? place.policy : undefined
+    const of = 'of' in act ? act.of : undefined
+    const outcome = policy === undefined || of === undefined ? undefined : await outcomeFor(of, policy)
+    return fanOutAct(request, act, await fleet.view(isAddress && policy !== undefined ? [policy] : []), outcome)
+  }
+
+  async function resolve(request: ReplicationRequested): Promise<FanOut | ActFan> {
+    if (request.act !== undefined) return await resolveAct(request, request.act)
     const server = resolveName(fleet.servers, request.server)
     const concerned = fleet.policies.filter((policy) => server !== undefined && policy.servers.includes(server))
     return fanOut(request, await fleet.view(needsScopes(request) ? concerned : []))
@@ -52,9 +76,13 @@ export function createRequestJobs({
     await jobs.finish(job, { ...outcomeOf(job, 'final', now()), status: 'refused', code, message })
   }
 
-  function approvalOf(request: ReplicationRequested, relationship: string): Pick<Job, 'approvedPlan'> {
+  /** What a request grants its job in a relationship: the approval of one plan, and the move of the authority. */
+  function grantsOf(request: ReplicationRequested, relationship: string): Pick<Job, 'approvedPlan' | 'takeAuthority'> {
     const approvedPlan = request.approvedPlans?.[relationship] ?? request.approvedPlan
-    return approvedPlan === undefined ? {} : { approvedPlan }
+    return {
+      ...(approvedPlan === undefined ? {} : { approvedPlan }),
+      ...(request.takeAuthority === true ? { takeAuthority: true } : {}),
+    }
   }
 
   /** A child's id names its place in the configuration, so that a repeated fan-out makes the same ones. */
@@ -70,10 +98,28 @@ export function createRequestJobs({
       slot: child.relationship,
       relationship: child.relationship,
       source: fan.server,
-      ...approvalOf(request, child.relationship),
+      ...grantsOf(request, child.relationship),
       ...(child.scopes === undefined ? {} : { scopes: [...child.scopes] }),
       parent: { slot: serverSlot(fan.server), job: base.job },
     }))
+  }
+
+  function actJob(request: ReplicationRequested, fan: Extract<ActFan, { kind: 'act' }>, base: RequestBase): Job {
+    return {
+      ...base,
+      kind:
+        fan.act.kind === 'move-authority'
+          ? 'MoveAuthority'
+          : fan.scopes === undefined
+            ? 'ReplicateRelationship'
+            : 'ReplicateScope',
+      slot: fan.relationship,
+      relationship: fan.relationship,
+      source: fan.server,
+      act: fan.act,
+      ...grantsOf(request, fan.relationship),
+      ...(fan.scopes === undefined ? {} : { scopes: [...fan.scopes] }),
+    }
   }
 
   function waiting(job: Job, detail: string): Job {
@@ -86,12 +132,14 @@ export function createRequestJobs({
     const fan = await resolve(request)
     const kind = JOB_KINDS[request.level]
     const slot = serverSlot(fan.server)
-    const whole: Job = { ...base, kind, slot, source: fan.server }
+    const act = request.act === undefined ? {} : { act: request.act }
+    const whole: Job = { ...base, kind, slot, source: fan.server, ...act }
     if (fan.kind === 'refused') {
       await jobs.publish({ ...outcomeOf(whole, 'accepted', now()), status: 'pending' }, `${slot}/${whole.job}/accepted`)
       return await refuse(whole, fan.refusal)
     }
     if (fan.kind === 'unresolved') return await accept(waiting({ ...whole, unresolved: request }, fan.message))
+    if (fan.kind === 'act') return await accept(actJob(request, fan, base))
     const [only] = fan.children
     if (request.level !== 'server' && fan.children.length === 1 && only !== undefined && fan.refused.length === 0) {
       return await accept({
@@ -100,7 +148,7 @@ export function createRequestJobs({
         slot: only.relationship,
         relationship: only.relationship,
         source: fan.server,
-        ...approvalOf(request, only.relationship),
+        ...grantsOf(request, only.relationship),
         ...(only.scopes === undefined ? {} : { scopes: [...only.scopes] }),
       })
     }
@@ -123,11 +171,13 @@ export function createRequestJobs({
       await jobs.update(stored, waiting(stored.job, fan.message))
       return
     }
-    const children = childrenOf(request, fan, { ...job, waits: 0 })
+    const base = { ...job, waits: 0 }
+    const own = { job: `${job.job}-1`, parent: { slot: job.slot, job: job.job } }
+    const children = fan.kind === 'act' ? [{ ...actJob(request, fan, base), ...own }] : childrenOf(request, fan, base)
     const parent: Job = {
       ...job,
       children: children.map((child) => ({ slot: child.slot, job: child.job })),
-      refusedRelationships: [...fan.refused],
+      refusedRelationships: fan.kind === 'act' ? [] : [...fan.refused],
     }
     // Somebody else resolved it meanwhile.
     if ((await jobs.update(stored, parent)) === undefined) return

@@ -2,34 +2,36 @@
 // Which effect comes when is decided there; here is only how.
 
 import type { RelationshipPolicy } from '#contracts/configuration.ts'
-import type { CommitResult } from '#contracts/gate.ts'
 import { newJobId } from '#contracts/job-id.ts'
 import type { Stage } from '#contracts/messages.ts'
 import type { ScopeContent } from '#dhcp/fingerprint.ts'
 import type { ScopeKey } from '#dhcp/scope.ts'
 import type { Lock } from '#locks/lock.ts'
 import { type GateClient, GateError } from '#messaging/gate-client.ts'
-import { admit } from '#plan/admit.ts'
-import { makePlan, type Plan, PlanInputChanged, type PlannedScope } from '#plan/plan.ts'
-import { effectiveJobs, startRun, stepRun } from '#protocol/job.ts'
-import type { RunEffect, RunInput, RunState, ScopeVersion } from '#protocol/job-types.ts'
+import type { Admission } from '#plan/admit.ts'
+import { PlanInputChanged } from '#plan/plan.ts'
+import { startRun, stepRun } from '#protocol/job.ts'
+import type { Postponed, RunEffect, RunInput, RunState, ScopeVersion, SideFailure } from '#protocol/job-types.ts'
 import type { Logger } from '#telemetry/logger.ts'
+import { stageAndCommit } from './commit.ts'
+import { cover } from './cover.ts'
 import { READ_TIMEOUT_MS, verdictOf } from './disposition.ts'
 import type { FleetView } from './fleet.ts'
 import type { StoredJob } from './jobs.ts'
 import { allRows, sideOf } from './manifests.ts'
-import { parts } from './parts.ts'
+import type { Permissions } from './permission.ts'
+import { planRun } from './plan-run.ts'
 import { recall } from './recall.ts'
+import type { RejectionsView } from './rejections.ts'
 import { type RecordedScope, recordedScope } from './report.ts'
-
-/** Longest wait for a commit's answer. The gate answers late where Kea loads ten thousand scopes. */
-const COMMIT_TIMEOUT_MS = 120_000
 
 export type RunContext = {
   readonly policy: RelationshipPolicy
   readonly lock: Lock
   readonly fleet: FleetView
   readonly gateClient: GateClient
+  readonly permissions: Permissions
+  readonly rejections: RejectionsView
   readonly logger: Logger
   /** Called before anything is prepared: from here on the jobs must exist durably. */
   readonly onPrepare: () => Promise<void>
@@ -38,26 +40,31 @@ export type RunContext = {
   readonly onStage: (stage: string, done: number, total: number) => void
 }
 
+/** Why all jobs of a run have to wait. */
+export type RunWaiting = { readonly failure: SideFailure; readonly untilMs?: number }
+
 /** What a run leaves for the report. */
 export type RunReport = {
   readonly state: RunState
-  /** Per job: the newest plan that was made for it. */
-  readonly plans: ReadonlyMap<string, Plan>
+  /** Per job: the newest plan that was made for it, and what of it passed. */
+  readonly plans: ReadonlyMap<string, Admission>
   readonly recorded: ReadonlyMap<string, RecordedScope>
   readonly stages: readonly Stage[]
-  readonly wait?: Extract<RunEffect, { readonly kind: 'wait' }>
-  /** Scopes that were not quiet yet are due then. Milliseconds since the epoch. */
-  readonly postponedUntilMs?: number
+  readonly wait?: RunWaiting
+  /** What was left to a later run. */
+  readonly postponed?: Postponed
+  /** The commit in the target's journal, where anything was written. */
+  readonly commit?: string
 }
 
 export async function performRun(jobs: readonly StoredJob[], context: RunContext): Promise<RunReport> {
   const { policy, lock, fleet, gateClient, logger } = context
-  const plans = new Map<string, Plan>()
+  const plans = new Map<string, Admission>()
   const recorded = new Map<string, RecordedScope>()
   const stages: Stage[] = []
   let sourceContents: ReadonlyMap<string, ScopeContent | undefined> = new Map()
   let waiting: RunReport['wait']
-  let postponedUntilMs: number | undefined
+  let left: Postponed | undefined
 
   for (const { job } of jobs) for (const scope of job.commit?.scopes ?? []) recorded.set(scope.scope, scope)
 
@@ -74,8 +81,8 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
       if (problem !== undefined) throw new GateError('unknown-relationship', problem)
       return sideOf(await gateClient.readManifest(server, policy.name, fresh))
     }
-    const [ours, theirs] = await Promise.all([read(source), read(target)])
-    return { kind: 'compared', source: ours, target: theirs, nowMs: Date.now() }
+    const [ours, theirs, rejected] = await Promise.all([read(source), read(target), context.rejections.of(policy.name)])
+    return { kind: 'compared', source: ours, target: theirs, nowMs: Date.now(), rejections: rejected }
   }
 
   async function prepare(effect: Extract<RunEffect, { kind: 'prepare' }>): Promise<RunInput> {
@@ -93,45 +100,18 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
   }
 
   async function plan(state: RunState, effect: Extract<RunEffect, { kind: 'plan' }>): Promise<RunInput> {
-    const source = state.side as string
-    const target = policy.servers.find((server) => server !== source) as string
-    const scopes = effect.scopes.map(({ scope }) => scope as ScopeKey)
-    const [ours, theirs] = await Promise.all([
-      gateClient.readContents(source, policy.name, scopes, 'live', false),
-      gateClient.readContents(target, policy.name, scopes, 'live', false),
-    ])
-    sourceContents = ours
-    const due = new Set<string>(scopes)
-    const safe = new Map<string, PlannedScope>()
-    for (const job of effectiveJobs(state)) {
-      const made = makePlan({
-        relationship: policy.name,
-        source,
-        target,
-        comparison: { sync: 'out-of-sync', scopes: state.compared },
-        sourceContents: ours,
-        targetContents: theirs,
-        limits: policy.limits,
-        // Of an automatic job only what is due; a request's plan is the one that was shown, whatever else is due.
-        ...(job.automatic ? { scopes: due } : job.scopes === undefined ? {} : { scopes: new Set(job.scopes) }),
-      })
-      plans.set(job.job, made)
-      const approved = jobs.find((stored) => stored.job.job === job.job)?.job.approvedPlan
-      for (const scope of admit(made, approved).safe) safe.set(scope.scope, scope)
-    }
-    for (const scope of safe.values()) recorded.set(scope.scope, recordedScope(scope))
-    return {
-      kind: 'planned',
-      safe: [...safe.values()].map(({ scope, expected, wanted }) => ({
-        scope,
-        ...(expected === undefined ? {} : { expected }),
-        ...(wanted === undefined ? {} : { wanted }),
-      })),
-    }
+    const due = effect.scopes.map(({ scope }) => scope as ScopeKey)
+    const planned = await planRun(gateClient, policy, jobs, state, due)
+    sourceContents = planned.sourceContents
+    for (const [job, admission] of planned.admitted.jobs) plans.set(job, admission)
+    for (const scope of planned.admitted.safe) recorded.set(scope.scope, recordedScope(scope))
+    return { kind: 'planned', safe: planned.versions }
   }
 
-  // One id until the jobs end: the gate's journal then has all that was ever written for them.
-  const commitId = jobs.find(({ job }) => job.commit !== undefined)?.job.commit?.id ?? newJobId()
+  // One id until the jobs end: the gate's journal then has all that was ever written for them. It is the id of one
+  // of them, a request before an automatic one, so that the journal names somebody whom the ledger knows.
+  const first = jobs.find(({ job }) => !job.automatic) ?? jobs[0]
+  const commitId = jobs.find(({ job }) => job.commit !== undefined)?.job.commit?.id ?? first?.job.job ?? newJobId()
   async function record(versions: readonly ScopeVersion[]): Promise<RunInput> {
     await context.onRecord(
       commitId,
@@ -141,53 +121,16 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
   }
 
   async function commit(state: RunState, effect: Extract<RunEffect, { kind: 'commit' }>): Promise<RunInput> {
-    const contents = effect.versions.flatMap(({ scope, wanted }) => {
-      if (wanted === undefined) return []
-      const content = sourceContents.get(scope)
-      if (content === undefined || content.fingerprint !== wanted) throw new PlanInputChanged(scope)
-      return [{ scope, fingerprint: content.fingerprint, text: content.text }]
+    const answer = await stageAndCommit(gateClient, lock, {
+      ...effect,
+      relationship: policy.name,
+      commit: commitId,
+      contents: sourceContents,
+      // The new base must outrank whatever the source's gate holds.
+      serialAbove: Math.max(0, ...(state.sourceSide?.rows ?? []).map(({ baseSerial }) => baseSerial ?? 0)),
     })
-    for (const part of parts(contents)) {
-      await gateClient.request(
-        effect.target,
-        'stage',
-        { relationship: policy.name, ticket: effect.ticket, contents: [...part] },
-        { timeoutMs: READ_TIMEOUT_MS },
-      )
-    }
-    if (!lock.mayWrite()) {
-      return {
-        kind: 'side-failed',
-        failure: {
-          server: effect.target,
-          wait: 'lock-held',
-          message: 'the lock of the relationship was lost before the write; nothing was written',
-        },
-      }
-    }
-    const answer: CommitResult = await gateClient.request(
-      effect.target,
-      'commit',
-      {
-        relationship: policy.name,
-        side: effect.side,
-        epoch: effect.epoch,
-        ticket: effect.ticket,
-        job: commitId,
-        scopes: [...effect.versions],
-        // The new base must outrank whatever the source's gate holds.
-        serialAbove: Math.max(0, ...(state.sourceSide?.rows ?? []).map(({ baseSerial }) => baseSerial ?? 0)),
-      },
-      { timeoutMs: COMMIT_TIMEOUT_MS },
-    )
-    stages.push(...answer.stages.map(({ name, durationMs }) => ({ name: `gate.${name}`, durationMs })))
-    const { persistMessage, results } = answer
-    return {
-      kind: 'committed',
-      results: results.map((result) =>
-        result.persisted === false && persistMessage !== undefined ? { ...result, message: persistMessage } : result,
-      ),
-    }
+    if (answer.kind === 'committed') stages.push(...answer.stages)
+    return answer
   }
 
   async function agree(effect: Extract<RunEffect, { kind: 'agree' }>): Promise<RunInput> {
@@ -215,25 +158,42 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
         return await record(effect.versions)
       case 'commit':
         return await commit(state, effect)
+      case 'permit':
+        return { kind: 'permission', permission: await context.permissions.permissionOf(policy, Date.now()) }
+      case 'cover':
+      case 'uncover': {
+        await cover(gateClient, policy.name, effect.server, commitId, effect.kind === 'cover')
+        return effect.kind === 'cover' ? { kind: 'covered' } : undefined
+      }
       case 'agree':
         return await agree(effect)
       case 'wait':
         waiting = effect
         return undefined
       case 'finish':
-        postponedUntilMs = effect.postponedUntilMs
+        left = effect.postponed
         return undefined
       default:
         return effect satisfies never
     }
   }
 
-  function failed(state: RunState, effect: RunEffect, error: unknown): RunInput {
+  function failed(state: RunState, effect: RunEffect, error: unknown): RunInput | undefined {
     if (error instanceof PlanInputChanged) return { kind: 'outdated', why: 'input-changed' }
     const server =
       'server' in effect ? effect.server : 'target' in effect ? effect.target : (state.side ?? policy.authority)
     const verdict = verdictOf(error, server)
     if (verdict === undefined) throw error
+    // It ends by itself.
+    if (effect.kind === 'uncover') {
+      logger.warn({ err: error, relationship: policy.name, server }, 'cover could not be ended; it ends by itself')
+      return undefined
+    }
+    // Another write disturbs this server now, or it does not serve: ours would disturb both.
+    if (effect.kind === 'cover' && verdict.kind === 'wait') {
+      const waitFor = verdict.wait === 'partner-not-normal' ? 'covering' : verdict.wait
+      return { kind: 'side-failed', failure: { server, wait: waitFor, message: verdict.message } }
+    }
     // Both sides agree again at the next look; the write itself is done and must be reported.
     if (effect.kind === 'agree') {
       logger.warn(
@@ -255,6 +215,7 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
       source: job.source,
       ...(job.scopes === undefined ? {} : { scopes: job.scopes }),
       ...(job.commit === undefined ? {} : { commit: job.commit.id }),
+      ...(job.noticedAt === undefined ? {} : { noticedAtMs: Date.parse(job.noticedAt) }),
     })),
   )
   const queue: RunEffect[] = [...step.effects]
@@ -280,6 +241,7 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
     recorded,
     stages,
     ...(waiting === undefined ? {} : { wait: waiting }),
-    ...(postponedUntilMs === undefined ? {} : { postponedUntilMs }),
+    ...(left === undefined ? {} : { postponed: left }),
+    ...(step.state.results.some(({ result }) => result === 'written') ? { commit: commitId } : {}),
   }
 }

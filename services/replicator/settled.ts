@@ -31,6 +31,11 @@ function isStuck({ status }: Pick<ScopeOutcome, 'status'>): boolean {
   return status === 'held' || status === 'failed' || status === 'refused'
 }
 
+/** Somebody decided that it is not proposed again; that decision has an outcome of its own. */
+function isDecided({ status, code }: Pick<ScopeOutcome, 'status' | 'code'>): boolean {
+  return status === 'held' && code === 'rejected'
+}
+
 export function createSettled(control: Bucket) {
   async function read(relationship: string): Promise<Stuck> {
     const entry = await control.get(key(relationship))
@@ -52,7 +57,7 @@ export function createSettled(control: Bucket) {
       const isOld =
         told?.digest === digest && (row.status !== 'failed' || Date.now() - Date.parse(told.at) < REPEAT_AFTER_MS)
       next[scope] = isOld ? told : { digest, at }
-      return !isOld
+      return !isOld && !isDecided(row)
     }
     const rows = outcome.scopes
     let news: Outcome | undefined

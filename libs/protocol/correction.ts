@@ -1,0 +1,299 @@
+// An adoption or a restore, as a pure machine: (state, input) → (state, effects). Somebody approved exactly one plan
+// that the decision table would not make; it is written once, through the same gate checks as every other write.
+//
+//   authority ─▶ recall ─▶ permit ─▶ prepare(exception) ─▶ wanted ─▶ plan ─▶ record ─▶ permit ─▶ cover ─▶ commit ─▶ agree
+//       ▲                               ▲                                                          │
+//       └── stale ticket or epoch:      └───────────── the next target, with what was approved ────┴─▶ finish
+//           again, at most MAX_ROUNDS times
+//
+// (permit and agree: adoptions only. A restore goes on while it is paused, and leaves the base as it was.)
+//
+// Rules that the model explorer relies on:
+//   - what is wished is read after prepare, never before;
+//   - nothing is committed that was not approved: the same scopes, with what was there and what was wished then;
+//   - what was approved is recorded before the first commit. An interrupted run asks the gates what became of it, and
+//     goes on with exactly that: what was approved for the second target does not change because the first is written.
+
+import type {
+  Approved,
+  CorrectionEffect,
+  CorrectionInput,
+  CorrectionRequest,
+  CorrectionState,
+} from './correction-types.ts'
+import { MAX_ROUNDS } from './job.ts'
+import type { CommittedScope, ScopeVersion, Side, SideFailure } from './job-types.ts'
+
+type Step = { readonly state: CorrectionState; readonly effects: readonly CorrectionEffect[] }
+
+export function startCorrection(request: CorrectionRequest): Step {
+  const { recorded } = request
+  const state: CorrectionState = {
+    phase: 'authority',
+    request,
+    rounds: 0,
+    at: 0,
+    wanted: [],
+    versions: [],
+    results: {},
+    ...(recorded === undefined ? {} : { approved: recorded }),
+  }
+  return { state, effects: [{ kind: 'read-authority' }] }
+}
+
+function partnerOf(servers: readonly [string, string], server: string): string {
+  return servers[0] === server ? servers[1] : servers[0]
+}
+
+/** The servers that are written, in order. */
+export function targetsOf({ request }: Pick<CorrectionState, 'request'>): readonly string[] {
+  const { kind, server, servers, both } = request
+  const partner = partnerOf(servers, server)
+  if (kind === 'adopt') return [partner]
+  return both ? [server, partner] : [server]
+}
+
+function targetOf(state: CorrectionState): string {
+  return targetsOf(state)[state.at] as string
+}
+
+function isDone({ result }: CommittedScope): boolean {
+  return result === 'written' || result === 'unchanged'
+}
+
+function isAnythingWritten({ results }: CorrectionState): boolean {
+  return Object.values(results).some((of) => of.some(({ result }) => result === 'written'))
+}
+
+function finish(state: CorrectionState, refusal?: CorrectionState['refusal']): Step {
+  const next: CorrectionState = { ...state, phase: 'finished', ...(refusal === undefined ? {} : { refusal }) }
+  return { state: next, effects: [{ kind: 'finish' }] }
+}
+
+function wait(state: CorrectionState, failure: SideFailure): Step {
+  return { state: { ...state, phase: 'waiting' }, effects: [{ kind: 'wait', failure }] }
+}
+
+function again(state: CorrectionState, why: string): Step {
+  if (state.rounds + 1 >= MAX_ROUNDS) {
+    if (why === 'stale-epoch') {
+      const { relationship } = state.request
+      const message = `a gate knows a newer epoch than the record of the authority of ${relationship} (${state.side}, epoch ${state.epoch}). Settle it with \`twinscope authority move ${relationship} --to SERVER\`, then repeat this`
+      return finish(state, { code: 'authority-unknown', message })
+    }
+    const message = `gave way ${MAX_ROUNDS} times (${why}); trying again later`
+    return wait(state, { server: targetOf(state), wait: 'lock-held', message })
+  }
+  const { ticket: _, targetSide: __, ...rest } = state
+  return {
+    state: { ...rest, phase: 'authority', rounds: state.rounds + 1 },
+    effects: [{ kind: 'read-authority' }],
+  }
+}
+
+/** What was approved for a target and is not there yet. */
+function remaining(state: CorrectionState, target: string): readonly ScopeVersion[] {
+  const done = new Set((state.results[target] ?? []).filter(isDone).map(({ scope }) => scope))
+  return (state.approved?.[target] ?? []).filter(({ scope }) => !done.has(scope))
+}
+
+/** Prepares the next target of which something is left; without an approved plan the first, to make the plan. */
+function nextTarget(state: CorrectionState, from: number): Step {
+  const targets = targetsOf(state)
+  const isLeft = (target: string) => state.approved === undefined || remaining(state, target).length > 0
+  const at = targets.findIndex((target, index) => index >= from && isLeft(target))
+  const target = targets[at]
+  if (target === undefined) return finish(state)
+  const { scopes } = state.request
+  const place = { target, side: state.side as string, epoch: state.epoch as number }
+  return { state: { ...state, phase: 'prepare', at }, effects: [{ kind: 'prepare', ...place, scopes }] }
+}
+
+function onAuthority(state: CorrectionState, side: string, epoch: number): Step {
+  const { kind, server, relationship } = state.request
+  const next: CorrectionState = { ...state, side, epoch }
+  if (kind === 'adopt' && side === server) {
+    const message = `${server} is the authoritative side of ${relationship} by now; its settings are copied by an ordinary replication`
+    return finish(next, { code: 'authority-changed', message })
+  }
+  if (state.approved !== undefined && state.rounds === 0) {
+    return { state: { ...next, phase: 'recall' }, effects: [{ kind: 'recall', targets: targetsOf(state) }] }
+  }
+  return begin(next)
+}
+
+function onRecalled(state: CorrectionState, known: CorrectionState['results']): Step {
+  const next = Object.entries(known).reduce((so, [target, of]) => withResults(so, target, of.filter(isDone)), state)
+  const targets = targetsOf(next)
+  if (targets.some((target) => remaining(next, target).length > 0)) return begin(next)
+  // All of it was written before the interruption; whatever is closed by now, it is done.
+  return agree({ ...next, at: targets.length - 1, versions: next.approved?.[targets.at(-1) as string] ?? [] })
+}
+
+function begin(state: CorrectionState): Step {
+  if (state.request.kind === 'restore') return nextTarget(state, 0)
+  return { state: { ...state, phase: 'permit' }, effects: [{ kind: 'permit' }] }
+}
+
+function onPrepared(state: CorrectionState, ticket: string, target: Side): Step {
+  if (!target.normal) {
+    const server = targetOf(state)
+    const message = `failover state of ${server} is ${target.state}; writing waits until it is normal`
+    return wait(state, { server, wait: 'partner-not-normal', message })
+  }
+  const { server, scopes } = state.request
+  return {
+    state: { ...state, phase: 'wanted', ticket, targetSide: target },
+    effects: [{ kind: 'read-wanted', server, scopes }],
+  }
+}
+
+/** Whether what was approved still is what would be done. */
+function isPresent(state: CorrectionState, version: ScopeVersion): boolean {
+  const live = state.targetSide?.rows.find(({ scope }) => scope === version.scope)?.live
+  const wanted = state.wanted.find(({ scope }) => scope === version.scope)
+  return live === version.expected && wanted !== undefined && wanted.fingerprint === version.wanted
+}
+
+function withResults(state: CorrectionState, target: string, results: readonly CommittedScope[]): CorrectionState {
+  const newer = new Set(results.map(({ scope }) => scope))
+  const kept = (state.results[target] ?? []).filter(({ scope }) => !newer.has(scope))
+  return { ...state, results: { ...state.results, [target]: [...kept, ...results] } }
+}
+
+function plan(state: CorrectionState): Step {
+  const { approved: _, ...rest } = state
+  return {
+    state: { ...rest, phase: 'plan' },
+    effects: [{ kind: 'plan', targets: targetsOf(state), wanted: state.wanted }],
+  }
+}
+
+function onWanted(state: CorrectionState): Step {
+  if (state.approved === undefined) return plan(state)
+  const target = targetOf(state)
+  const left = remaining(state, target)
+  const changed = left.filter((version) => !isPresent(state, version))
+  // Another plan than the approved one: it is made anew, and shown.
+  if (changed.length > 0 && !isAnythingWritten(state) && state.at === 0) return plan(state)
+  const results = changed.map(({ scope }): CommittedScope => ({ scope, result: 'target-changed' }))
+  const versions = left.filter((version) => isPresent(state, version))
+  return mayCommit({ ...withResults(state, target, results), versions })
+}
+
+function onPlanned(state: CorrectionState, approved: Approved): Step {
+  const isEmpty = targetsOf(state).every((target) => (approved[target] ?? []).length === 0)
+  if (isEmpty) return finish(state)
+  return { state: { ...state, phase: 'record', approved }, effects: [{ kind: 'record', approved }] }
+}
+
+function mayCommit(state: CorrectionState): Step {
+  if (state.versions.length === 0) return nextTarget(state, state.at + 1)
+  if (state.request.kind === 'adopt') {
+    return { state: { ...state, phase: 'permit-commit' }, effects: [{ kind: 'permit' }] }
+  }
+  return cover(state)
+}
+
+const coverOf = (state: CorrectionState) => partnerOf(state.request.servers, targetOf(state))
+
+function cover(state: CorrectionState): Step {
+  return { state: { ...state, phase: 'cover' }, effects: [{ kind: 'cover', server: coverOf(state) }] }
+}
+
+function commit(state: CorrectionState): Step {
+  return {
+    state: { ...state, phase: 'commit' },
+    effects: [
+      {
+        kind: 'commit',
+        purpose: state.request.kind,
+        target: targetOf(state),
+        side: state.side as string,
+        epoch: state.epoch as number,
+        ticket: state.ticket as string,
+        versions: state.versions,
+      },
+    ],
+  }
+}
+
+/** After an adoption both sides have the same content; the picked side repeats the serial of the new base. */
+function agree(state: CorrectionState): Step {
+  const versions = new Map(state.versions.map((version) => [version.scope, version]))
+  const scopes = (state.results[targetOf(state)] ?? []).flatMap((result) => {
+    const version = versions.get(result.scope)
+    if (version === undefined || result.baseSerial === undefined || !isDone(result)) return []
+    const { wanted } = version
+    return [
+      { scope: result.scope, ...(wanted === undefined ? {} : { fingerprint: wanted }), serial: result.baseSerial },
+    ]
+  })
+  if (state.request.kind !== 'adopt' || scopes.length === 0) return nextTarget(state, state.at + 1)
+  const { server } = state.request
+  const effect = { server, side: state.side as string, epoch: state.epoch as number, scopes }
+  return { state: { ...state, phase: 'agree' }, effects: [{ kind: 'agree', ...effect }] }
+}
+
+function onCommitted(state: CorrectionState, results: readonly CommittedScope[]): Step {
+  const isAllChanged = results.length > 0 && results.every(({ result }) => result === 'target-changed')
+  if (isAllChanged && !isAnythingWritten(state) && state.at === 0) {
+    const { approved: _, ...rest } = state
+    return again(rest, 'target-changed')
+  }
+  return agree(withResults(state, targetOf(state), results))
+}
+
+/** Inputs that do not fit the phase come from an effect that was overtaken; they change nothing. */
+export function stepCorrection(state: CorrectionState, input: CorrectionInput): Step {
+  if (state.phase === 'finished' || state.phase === 'waiting') return { state, effects: [] }
+  // Perhaps the target is still being written: then the cover has to end by itself.
+  if (input.kind === 'side-failed') return wait(state, input.failure)
+  const ended = (step: Step): Step => {
+    if (state.phase !== 'commit') return step
+    return { state: step.state, effects: [{ kind: 'uncover', server: coverOf(state) }, ...step.effects] }
+  }
+  if (input.kind === 'refused') return ended(finish(state, { code: input.code, message: input.message }))
+  if (input.kind === 'outdated') return ended(again(state, input.why))
+  if (input.kind === 'no-authority') return finish(state, { code: 'authority-unknown', message: input.message })
+  if (input.kind === 'permission' && input.permission.kind === 'closed') {
+    const { wait: code, message } = input.permission
+    return finish(state, { code, message: `nothing was written: ${message}` })
+  }
+  switch (state.phase) {
+    case 'authority':
+      if (input.kind === 'authority') return onAuthority(state, input.side, input.epoch)
+      break
+    case 'recall':
+      if (input.kind === 'recalled') return onRecalled(state, input.results)
+      break
+    case 'permit':
+      if (input.kind === 'permission') return nextTarget(state, 0)
+      break
+    case 'prepare':
+      if (input.kind === 'prepared') return onPrepared(state, input.ticket, input.target)
+      break
+    case 'wanted':
+      if (input.kind === 'wanted') return onWanted({ ...state, wanted: input.wanted })
+      break
+    case 'plan':
+      if (input.kind === 'planned') return onPlanned(state, input.approved)
+      break
+    case 'record':
+      if (input.kind === 'recorded') return mayCommit({ ...state, versions: remaining(state, targetOf(state)) })
+      break
+    case 'permit-commit':
+      if (input.kind === 'permission') return cover(state)
+      break
+    case 'cover':
+      if (input.kind === 'covered') return commit(state)
+      break
+    case 'commit':
+      if (input.kind === 'committed') return ended(onCommitted(state, input.results))
+      break
+    case 'agree':
+      if (input.kind === 'agreed') return nextTarget(state, state.at + 1)
+      break
+  }
+  return { state, effects: [] }
+}

@@ -1,0 +1,115 @@
+// What a run is about: which jobs may be acted on, which differences they ask for, and which of those may not
+// be copied yet. Pure questions to the state of the machine in job.ts.
+
+import type { ComparedScope } from '#plan/compare.ts'
+import type { Postponed, RunJob, RunState } from './job-types.ts'
+
+/**
+ * A scope that is edited again and again is copied after this many quiet periods, counted from the first change
+ * that was noticed: somebody's script must not keep a change from the partner for ever.
+ */
+export const MAX_QUIET_PERIODS = 15
+
+export function targetOf({ policy, side }: Pick<RunState, 'policy' | 'side'>): string {
+  return policy.servers[0] === side ? policy.servers[1] : policy.servers[0]
+}
+
+/** Jobs that may be acted on: automatic ones in mode `automatic`, requests that name the authoritative side. */
+export function effectiveJobs(state: RunState): readonly RunJob[] {
+  return state.jobs.filter((job) =>
+    job.automatic ? state.policy.mode === 'automatic' : job.source === state.side && state.policy.mode !== 'observe',
+  )
+}
+
+export function effectiveRequests(state: RunState): readonly RunJob[] {
+  return effectiveJobs(state).filter((job) => !job.automatic)
+}
+
+/** Whether any of the jobs asks for this scope. */
+export function isAskedFor(jobs: readonly RunJob[], scope: string): boolean {
+  return jobs.some((job) => job.scopes === undefined || job.scopes.includes(scope))
+}
+
+/**
+ * Until when a scope must be left alone: its quiet period and its soak delay, both counted from its last change.
+ * A request does not wait in the scopes that it asks for, and in no others; what is only held or shown has nothing
+ * to wait for.
+ */
+function notBefore(state: RunState, { scope, decision, since }: ComparedScope): Required<Postponed> | undefined {
+  if (decision.kind !== 'replicate' || since === undefined) return undefined
+  if (isAskedFor(effectiveRequests(state), scope)) return undefined
+  const { quietPeriodMs, soakDelayMs } = state.policy
+  const noticed = effectiveJobs(state).flatMap(({ noticedAtMs }) => noticedAtMs ?? [])
+  const lastQuietMs = noticed.length === 0 ? Infinity : Math.min(...noticed) + MAX_QUIET_PERIODS * quietPeriodMs
+  const quietMs = Math.min(Date.parse(since) + quietPeriodMs, lastQuietMs)
+  const soakMs = Date.parse(since) + soakDelayMs
+  if (Math.max(quietMs, soakMs) <= state.nowMs) return undefined
+  if (soakMs > quietMs) {
+    const message = `what changed has not been stable for the soak delay of ${soakDelayMs} ms yet`
+    return { wait: 'soak-delay', message, untilMs: soakMs }
+  }
+  const message = `what changed is younger than the quiet period of ${quietPeriodMs} ms`
+  return { wait: 'quiet-period', message, untilMs: quietMs }
+}
+
+function differing(state: RunState): readonly ComparedScope[] {
+  const jobs = effectiveJobs(state)
+  return state.compared.filter(({ scope, decision }) => decision.kind !== 'converged' && isAskedFor(jobs, scope))
+}
+
+/** Differences that this run is about: one busy scope does not hold up the others. */
+export function concerned(state: RunState): readonly ComparedScope[] {
+  return differing(state).filter((compared) => notBefore(state, compared) === undefined)
+}
+
+/** A held scope may be written where a request brings an approval; the plan decides. */
+export function mayBeWritten(state: RunState, scopes: readonly ComparedScope[]): boolean {
+  const hasRequest = effectiveRequests(state).length > 0
+  return scopes.some(({ decision }) => decision.kind === 'replicate' || (decision.kind === 'hold' && hasRequest))
+}
+
+/** What of the differences is left to a later run, and when the first of it is due; `undefined`: nothing. */
+export function postponed(state: RunState): Postponed | undefined {
+  const { closed } = state
+  const hasAutomatic = effectiveJobs(state).some(({ automatic }) => automatic)
+  if (closed !== undefined && hasAutomatic && concerned(state).some(({ decision }) => decision.kind === 'replicate')) {
+    const { wait, message, untilMs } = closed
+    return { wait, message, ...(untilMs === undefined ? {} : { untilMs }) }
+  }
+  const [first] = differing(state)
+    .flatMap((compared) => notBefore(state, compared) ?? [])
+    .toSorted((a, b) => a.untilMs - b.untilMs)
+  return first
+}
+
+export type Agreed = { readonly scope: string; readonly fingerprint?: string; readonly serial?: number }
+
+/** Scopes that were found equal and that not both gates have as their base. */
+export function foundEqual(state: RunState): readonly Agreed[] {
+  return state.compared
+    .filter(({ mayAgree }) => mayAgree)
+    .map(({ scope, source }) => ({ scope, ...(source === undefined ? {} : { fingerprint: source }) }))
+}
+
+/** Scopes that were written; the source repeats the serial that the target gave them. */
+export function justWritten(state: RunState): readonly Agreed[] {
+  const versions = new Map(state.versions.map((version) => [version.scope, version]))
+  return state.results.flatMap(({ result, scope, baseSerial }) => {
+    const version = versions.get(scope)
+    if (version === undefined || baseSerial === undefined || (result !== 'written' && result !== 'unchanged')) return []
+    return [{ scope, ...(version.wanted === undefined ? {} : { fingerprint: version.wanted }), serial: baseSerial }]
+  })
+}
+
+/** A gate is above the record: a move of the authority was interrupted, or the record is an old one. */
+export function outdatedRecord(state: RunState): { readonly code: string; readonly message: string } {
+  const { relationship } = state.policy
+  const known = [state.sourceSide?.authority, state.targetSide?.authority]
+    .filter((one) => one !== undefined)
+    .toSorted((a, b) => b.epoch - a.epoch)
+  const [highest] = known
+  const seen = highest === undefined ? 'a newer epoch' : `${highest.side} in epoch ${highest.epoch}`
+  const other = highest === undefined || highest.side === state.side ? targetOf(state) : highest.side
+  const message = `the record says that ${state.side} has the authority of ${relationship} (epoch ${state.epoch}), a gate knows ${seen}: a move was interrupted, or the record is outdated. Nothing is written until somebody settles it: \`twinscope authority move ${relationship} --to ${state.side}\`, or \`--to ${other}\``
+  return { code: 'authority-unknown', message }
+}
