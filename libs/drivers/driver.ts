@@ -53,9 +53,14 @@ export type ScopeRejection = {
   readonly message: string
 }
 
+/** An edit that somebody made in the very moment of our write, and that is gone; found afterwards. */
+export type OverwrittenEdit = { readonly scope: ScopeKey; readonly by?: string; readonly at?: string }
+
 export type ApplyResult =
   /** The server now runs the wanted content. `changed` is false where nothing had to be sent. */
-  | { readonly kind: 'applied'; readonly changed: boolean }
+  | { readonly kind: 'applied'; readonly changed: boolean; readonly overwrote?: readonly OverwrittenEdit[] }
+  /** Somebody changed the server after the snapshot was read. Nothing was sent. */
+  | { readonly kind: 'changed'; readonly message: string }
   /** The server runs what it ran before, and serves. `scopes` names the culprits where they are known. */
   | { readonly kind: 'rejected'; readonly message: string; readonly scopes: readonly ScopeRejection[] }
   /** The server refuses every write for now; nothing was sent (a first write over a commented file, say). */
@@ -63,7 +68,8 @@ export type ApplyResult =
 
 export type PersistResult =
   /** `note`: it will survive, but not quite in the form it should have; for the operator. */
-  | { readonly kind: 'persisted'; readonly note?: string }
+  /** `overwrote`: the stored configuration had been edited since the snapshot; says where that content is kept. */
+  | { readonly kind: 'persisted'; readonly note?: string; readonly overwrote?: string }
   | { readonly kind: 'not-persisted'; readonly code: 'read-only' | 'disk-full' | 'rejected'; readonly message: string }
 
 /** Whose mark a server bears. */

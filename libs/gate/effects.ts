@@ -3,7 +3,7 @@
 import type { GateErrorCode } from '#contracts/gate.ts'
 import { type ScopeContent, scopeOf } from '#dhcp/fingerprint.ts'
 import type { ScopeKey } from '#dhcp/scope.ts'
-import type { DhcpDriver, ScopeWrite } from '#drivers/driver.ts'
+import type { ApplyResult, DhcpDriver, OverwrittenEdit, ScopeWrite } from '#drivers/driver.ts'
 import type { GateInput, OpenCommit } from '#protocol/gate-types.ts'
 import { gateCodeOf, messageOf, writeFailure } from './failures.ts'
 import type { GateLogger } from './gate.ts'
@@ -11,6 +11,10 @@ import type { Journal } from './journal.ts'
 import { isMixture } from './mixture.ts'
 import type { Observation } from './observation.ts'
 import type { AnsweredEffect } from './run-machine.ts'
+
+function overwrittenMessage({ by, at }: OverwrittenEdit): string {
+  return `${by ?? 'Somebody'} edited this scope on the target${at === undefined ? '' : ` at ${at}`}, between the last look and the write, so that nobody could see it; that edit is gone. What was there before it is in the journal: restore brings it back, and the edit has to be made again on the authoritative side.`
+}
 
 export type EffectsOptions = {
   readonly server: string
@@ -180,7 +184,7 @@ export function createEffects(options: EffectsOptions): Effects {
       const result = await driver.apply(snapshot, writes)
       if (result.kind === 'applied') {
         note(() => journal.mark('written'))
-        return { kind: 'writeAnswered', answer: { kind: 'applied' } }
+        return { kind: 'writeAnswered', answer: { kind: 'applied', ...overwrittenIn(result) } }
       }
       logger.warn({ server, result: result.kind, reason: result.message }, 'the server did not take the scopes')
       return { kind: 'writeAnswered', answer: result }
@@ -191,15 +195,24 @@ export function createEffects(options: EffectsOptions): Effects {
     }
   }
 
+  function overwrittenIn({ overwrote = [] }: Extract<ApplyResult, { kind: 'applied' }>) {
+    if (overwrote.length === 0) return {}
+    logger.error({ server, overwrote }, 'edits of this moment were overwritten')
+    return { overwrote: Object.fromEntries(overwrote.map((edit) => [edit.scope, overwrittenMessage(edit)])) }
+  }
+
   async function persist(again: boolean): Promise<GateInput> {
     let message: string | undefined
+    let overwrote: string | undefined
     try {
       // Since the write that could not be persisted, somebody else may have claimed the server.
       const problem = again ? await writeProblem() : undefined
       if (problem !== undefined) return { kind: 'persistAnswered', persisted: false, message: problem.message }
       const result = await driver.persist()
       if (result.kind === 'not-persisted') message = result.message
-      else if (result.note !== undefined) logger.warn({ server, reason: result.note }, 'persisted, with a reservation')
+      else overwrote = result.overwrote
+      if (result.kind === 'persisted' && result.note !== undefined)
+        logger.warn({ server, reason: result.note }, 'persisted, with a reservation')
     } catch (error) {
       message = messageOf(error)
     }
@@ -208,7 +221,13 @@ export function createEffects(options: EffectsOptions): Effects {
       if (message === undefined) journal.mark('persisted')
       journal.setUnpersisted(message)
     })
-    return { kind: 'persistAnswered', persisted: message === undefined, ...(message === undefined ? {} : { message }) }
+    if (overwrote !== undefined) logger.error({ server, reason: overwrote }, 'an edit of this moment was overwritten')
+    return {
+      kind: 'persistAnswered',
+      persisted: message === undefined,
+      ...(message === undefined ? {} : { message }),
+      ...(overwrote === undefined ? {} : { overwrote }),
+    }
   }
 
   return {

@@ -127,8 +127,15 @@ function written(state: GateState, queued: Queued, work: Work, answer: WriteAnsw
     ]
   }
   switch (answer.kind) {
-    case 'applied':
-      return next(state, queued, { ...work, applied: [...work.applied, ...batch], batches: later })
+    case 'applied': {
+      const overwrote = answer.overwrote === undefined ? {} : { overwrote: { ...work.overwrote, ...answer.overwrote } }
+      return next(state, queued, { ...work, ...overwrote, applied: [...work.applied, ...batch], batches: later })
+    }
+    case 'changed': {
+      // Planned again from what is there now; other scopes of the batch may be as they were, and will pass then.
+      const settled = settle(work.batches.flat(), 'target-changed', { message: answer.message })
+      return next(state, queued, { ...work, settled, batches: [] })
+    }
     case 'rejected': {
       const culprits = new Map(
         answer.scopes.filter(({ scope }) => batch.includes(scope)).map((named) => [named.scope, named]),

@@ -11,6 +11,7 @@ import type {
   GateStep,
   LiveScopes,
   OpenCommit,
+  PersistAnswer,
   Queued,
   RestoredMarks,
   ScopeResult,
@@ -104,6 +105,12 @@ export function leaveOpen(state: GateState, queued: Queued, work: Work, message:
   return release({ ...state, open, tickets: {} }, [refused(queued, 'uncertain', message)])
 }
 
+/** What is known of an edit that the write replaced without having seen it. */
+function overwritten({ overwrote }: Work, scope: string): Pick<ScopeResult, 'code' | 'message'> {
+  const message = overwrote?.[scope] ?? overwrote?.['*']
+  return message === undefined ? {} : { code: 'overwrote-edit', message }
+}
+
 /** The server has what was written, as far as it said; only the read-back makes it so. */
 export function readBack(state: GateState, queued: Queued, work: Work, live: LiveScopes, checks: GateChecks): GateStep {
   const applied = new Set(work.applied)
@@ -111,7 +118,7 @@ export function readBack(state: GateState, queued: Queued, work: Work, live: Liv
     .filter((intent) => applied.has(intent.scope))
     .map((intent) =>
       !checks.readBack || live[intent.scope] === intent.wanted
-        ? resultOf(intent, 'written', { persisted: work.persisted === true })
+        ? resultOf(intent, 'written', { persisted: work.persisted === true, ...overwritten(work, intent.scope) })
         : resultOf(intent, 'held', {
             code: 'read-back-differs',
             message:
@@ -122,14 +129,15 @@ export function readBack(state: GateState, queued: Queued, work: Work, live: Liv
 }
 
 /** It is on the server, and durable or not; now it is read back. */
-export function startReadBack(
-  state: GateState,
-  queued: Queued,
-  work: Work,
-  answer: { readonly persisted: boolean; readonly message?: string },
-): GateStep {
-  const { persisted, message } = answer
-  const kept: Work = { ...work, persisted, ...(message === undefined ? {} : { persistMessage: message }) }
+export function startReadBack(state: GateState, queued: Queued, work: Work, answer: PersistAnswer): GateStep {
+  const { persisted, message, overwrote } = answer
+  const kept: Work = {
+    ...work,
+    persisted,
+    ...(message === undefined ? {} : { persistMessage: message }),
+    // The store holds all scopes in one: which one was edited is not known.
+    ...(overwrote === undefined ? {} : { overwrote: { ...work.overwrote, '*': overwrote } }),
+  }
   return {
     state: { ...state, running: { phase: 'readBack', queued, work: kept } },
     effects: [readLive(work.relationship)],

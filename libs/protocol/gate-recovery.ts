@@ -81,6 +81,7 @@ function restored(state: GateState, work: Work, answer: WriteAnswer): GateStep |
       const rest: Work = { ...work, batches: [], settled: [...work.settled, ...dirty] }
       return rest.applied.length > 0 ? persistRecovered(state, rest) : endRecovery(state, rest)
     }
+    case 'changed':
     case 'not-sent':
     case 'unknown':
       return undefined

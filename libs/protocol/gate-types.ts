@@ -1,12 +1,9 @@
-// What the gate machine is made of: plain data, so that a state can be compared, stored and explored.
-// Scopes and contents are only names here (scope key, fingerprint); an absent fingerprint is an absent scope.
+// What the gate machine is made of: plain data, that can be compared, stored and explored. Scopes and contents
+// are only names here (scope key, fingerprint); an absent fingerprint is an absent scope.
 
 import type { CommitPurpose, CommitScopeResult, GateErrorCode, WriteException } from '#contracts/gate.ts'
 
-/**
- * The protections of the machine. All are on in production; the tests and the model checker
- * switch single ones off to show that each is needed.
- */
+/** The protections of the machine, all on in production; tests and model checker switch single ones off. */
 export type GateChecks = {
   /** A request with an epoch below the gate's is refused. */
   readonly epoch: boolean
@@ -159,6 +156,8 @@ export type Work = OpenCommit & {
   readonly batches: readonly (readonly string[])[]
   /** Scopes of which the server said that it has them. */
   readonly applied: readonly string[]
+  /** Scope → what is known of an edit that our write replaced unseen. */
+  readonly overwrote?: Readonly<Record<string, string>>
   readonly persisted?: boolean
   readonly persistMessage?: string
   /** Set where nothing was sent because of it. */
@@ -197,7 +196,10 @@ export type GateState = {
 }
 
 export type WriteAnswer =
-  | { readonly kind: 'applied' }
+  /** `overwrote`: scopes in which somebody's edit of that very moment is gone, with the sentence that says so. */
+  | { readonly kind: 'applied'; readonly overwrote?: Readonly<Record<string, string>> }
+  /** It changed after it was read. Nothing was sent. */
+  | { readonly kind: 'changed'; readonly message: string }
   | {
       readonly kind: 'rejected'
       readonly message: string
@@ -208,6 +210,9 @@ export type WriteAnswer =
   | { readonly kind: 'not-sent'; readonly code: GateErrorCode; readonly message: string }
   /** Whether it took effect is unknown. */
   | { readonly kind: 'unknown'; readonly message: string }
+
+/** `overwrote`: the stored configuration was edited in between; where that is kept. */
+export type PersistAnswer = { readonly persisted: boolean; readonly message?: string; readonly overwrote?: string }
 
 export type GateInput =
   | { readonly kind: 'request'; readonly from: number; readonly request: GateRequest }
@@ -227,7 +232,7 @@ export type GateInput =
   | { readonly kind: 'readFailed'; readonly code: GateErrorCode; readonly message: string }
   | { readonly kind: 'begun' }
   | { readonly kind: 'writeAnswered'; readonly answer: WriteAnswer }
-  | { readonly kind: 'persistAnswered'; readonly persisted: boolean; readonly message?: string }
+  | ({ readonly kind: 'persistAnswered' } & PersistAnswer)
   | { readonly kind: 'ended'; readonly serial: number }
   | { readonly kind: 'basesStored'; readonly scopes: readonly string[]; readonly serial: number }
   /** The journal could not be written. */

@@ -63,7 +63,7 @@ export function createSimulatorAdmin(address: string): SimulatorAdmin {
       return changed
     },
     async setFaults(server, faults) {
-      await call('PUT', [server, 'faults'], faults as Json)
+      await call('PUT', [server, 'faults'], faults as unknown as Json)
     },
     async restart(server, file = 'latest') {
       await call('POST', [server, 'restart'], { file })

@@ -95,6 +95,11 @@ function createControlApp(server: SimulatedServer, hints: boolean): FastifyInsta
       return leaveUnanswered(reply, lost)
     }
     const { writes, readToken } = request.body
+    const edited = server.faults.editBeforeNextWrite
+    if (edited) {
+      delete server.faults.editBeforeNextWrite
+      server.write('admin', [{ scope: edited.key, wanted: edited }])
+    }
     const result = server.write(String(request.headers[CLIENT_HEADER] ?? 'unknown'), writes, readToken)
     const swallowed = server.faults.swallowNextAnswer
     if (swallowed) {

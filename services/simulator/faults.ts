@@ -1,6 +1,7 @@
 // The bad days a simulated server can have. Everything is off at start.
 
 import { isJsonObject, type Json } from '#dhcp/json.ts'
+import type { Scope } from '#dhcp/scope.ts'
 
 export type Faults = {
   /** Refuses the next write with these words, once. */
@@ -20,6 +21,8 @@ export type Faults = {
   swallowNextAnswer?: 'reset' | 'hang'
   /** The same before the write takes effect: the command is lost, once. */
   loseNextWrite?: 'reset' | 'hang'
+  /** Somebody edits a scope in the moment before the next write takes effect, once: the scope as that one leaves it. */
+  editBeforeNextWrite?: Scope
   /** Nobody listens on the control port. */
   unreachable?: boolean
   /** Answers reads of the configuration with half of the text. */
@@ -36,6 +39,7 @@ const CHECKS: { readonly [K in keyof Faults]-?: (value: Json) => boolean } = {
   answerDelayMs: (value) => typeof value === 'number',
   swallowNextAnswer: (value) => value === 'reset' || value === 'hang',
   loseNextWrite: (value) => value === 'reset' || value === 'hang',
+  editBeforeNextWrite: (value) => isJsonObject(value) && typeof value.key === 'string',
   unreachable: (value) => typeof value === 'boolean',
   truncateReads: (value) => typeof value === 'boolean',
   persist: (value) => value === 'read-only' || value === 'disk-full',

@@ -51,6 +51,12 @@ export type SimulatedServer = {
   onChange(listener: (what: string) => void): () => void
 }
 
+/** The process and its count of loads in a token. */
+function splitToken(token: string): readonly [instance: string, loads: number] {
+  const slash = token.lastIndexOf('/')
+  return [token.slice(0, slash), Number(token.slice(slash + 1))]
+}
+
 /** Makes a server that keeps its file, its log and its installation id in `directory`. */
 export function createServer(description: ServerDescription, directory: string): SimulatedServer {
   const { name } = description
@@ -95,6 +101,18 @@ export function createServer(description: ServerDescription, directory: string):
     for (const listener of listeners) listener(kind)
   }
 
+  /** Who changed these scopes after that configuration was read: what a real server's event log tells. */
+  function editsSince(readToken: string, keys: readonly ScopeKey[]) {
+    const [of, loadsThen] = splitToken(readToken)
+    if (of !== instance) return []
+    return log.entries
+      .filter((entry) => {
+        const [entryInstance, load] = splitToken(entry.token)
+        return entryInstance === instance && load > loadsThen && keys.includes(entry.scope)
+      })
+      .map(({ scope, who, time }) => ({ scope, by: who, at: time }))
+  }
+
   const server: SimulatedServer = {
     name,
     log,
@@ -135,11 +153,13 @@ export function createServer(description: ServerDescription, directory: string):
       const scopes = rejectionsOf(next, keys, provides)
       const first = scopes[0]
       if (first) return { kind: 'rejected', message: first.message, scopes }
-      const changed = keys.some((key) => fingerprintIn(running, key) !== fingerprintIn(next, key))
       const by = { who, ...(readToken === undefined ? {} : { readToken }) }
+      const replaced = keys.filter((key) => fingerprintIn(running, key) !== fingerprintIn(next, key))
+      const overwrote = readToken === undefined ? [] : editsSince(readToken, replaced)
+      const changed = replaced.length > 0
       if (changed) load(next, 'write', keys, by)
       else log.note({ kind: 'unchanged', ...by, token: token() })
-      return { kind: 'applied', changed }
+      return { kind: 'applied', changed, ...(overwrote.length === 0 ? {} : { overwrote }) }
     },
     persist() {
       const fault = server.faults.persist

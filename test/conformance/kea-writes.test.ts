@@ -84,7 +84,9 @@ for (const version of VERSIONS) {
 
     assert.ok(result.kind === 'rejected')
     assert.match(result.message, /leases4\.csv|hook libraries failed/)
-    assert.deepEqual(proxy.commands.slice(-5), ['status-get', 'config-test', 'config-set', 'config-set', 'status-get'])
+    // In the last moment it is looked whether somebody else was quicker.
+    const looksAgain = version === '2.2' ? 'config-get' : 'config-hash-get'
+    assert.deepEqual(proxy.commands.slice(-5), ['config-test', looksAgain, 'config-set', 'config-set', 'status-get'])
     assert.equal(textOf(await read(driver)), textOf(before))
     assert.match(await serves(), /^10\.0\.0\./)
   })

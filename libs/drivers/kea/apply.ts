@@ -22,15 +22,24 @@ export type Server = {
   readonly isLocal: boolean
 }
 
-/** Makes the server run `wanted`; `saved` is what it runs now, in the form it is sent back. */
+/**
+ * Makes the server run `wanted`; `saved` is what it runs now, in the form it is sent back. `isAsRead` is asked in the
+ * last moment: config-set has no condition, and it replaces the whole configuration, so that an edit of any scope
+ * made while config-test ran would be gone.
+ */
 export async function setConfiguration(
   { control, isLocal }: Server,
   saved: JsonObject,
   wanted: JsonObject,
+  isAsRead: () => Promise<boolean>,
 ): Promise<ApplyResult> {
   const before = await signsOf({ control, isLocal })
   const tested = await control.send('config-test', { Dhcp4: wanted }, { timeoutMs: WRITE_TIMEOUT_MS })
   if (tested.result !== 0) return { kind: 'rejected', message: tested.text, scopes: [] }
+  if (!(await isAsRead())) {
+    const message = `${control.where} was given another configuration after it had been read; nothing was sent`
+    return { kind: 'changed', message }
+  }
 
   const sentAt = performance.now()
   const answer = await control.send('config-set', { Dhcp4: wanted }, { timeoutMs: WRITE_TIMEOUT_MS, write: true })

@@ -2,7 +2,7 @@
 // copy of it that is kept.
 
 import { createHash } from 'node:crypto'
-import { constants, copyFile, open, readFile, rename, statfs, writeFile } from 'node:fs/promises'
+import { constants, copyFile, open, readFile, rename, stat, statfs, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 
 /** What config-write does not give back: comments, and includes by their name. */
@@ -35,6 +35,22 @@ export function looksComplete(text: string): boolean {
 
 function hashOf(content: Buffer): string {
   return createHash('sha256').update(content).digest('hex')
+}
+
+/** The file as it was seen; `undefined` members: it was not there, or not readable. */
+export type FileSighting = { readonly modifiedMs?: number; readonly size?: number; readonly inode?: number }
+
+export async function sightingOf(file: string): Promise<FileSighting> {
+  try {
+    const { mtimeMs, size, ino } = await stat(file)
+    return { modifiedMs: mtimeMs, size, inode: ino }
+  } catch {
+    return {}
+  }
+}
+
+export function isSameSighting(a: FileSighting, b: FileSighting): boolean {
+  return a.modifiedMs === b.modifiedMs && a.size === b.size && a.inode === b.inode
 }
 
 /** Free space where the file is, with what it takes up itself: config-write starts with an empty file. Bytes. */

@@ -1,7 +1,7 @@
 // The driver of Kea DHCPv4: reads by config-get, writes by config-set, and knows what goes wrong between.
 
 import { readFile } from 'node:fs/promises'
-import { isJsonObject, type JsonObject } from '#dhcp/json.ts'
+import { formatJson, isJsonObject, type JsonObject } from '#dhcp/json.ts'
 import type { ScopeKey } from '#dhcp/scope.ts'
 import {
   type ApplyResult,
@@ -13,6 +13,7 @@ import {
 } from '../driver.ts'
 import { revive, setConfiguration } from './apply.ts'
 import { claimInstallation } from './claim.ts'
+import { type FileSighting, sightingOf } from './config-file.ts'
 import { ambiguousKeys, lostOption43, providedBy, subnetsOf } from './configuration.ts'
 import { type KeaAnswer, openControl, type SendOptions } from './control.ts'
 import { type HaConfig, haConfigs, haStates, relationshipsOf } from './ha.ts'
@@ -59,6 +60,10 @@ export async function openKea(options: KeaOptions): Promise<DhcpDriver> {
   let known: { readonly identity: Identity; readonly ha: readonly HaConfig[] } | undefined
   let version: { readonly instance: string; readonly text: string } | undefined
   let runningSize = 0
+  /** What else was seen of the server when this configuration was read. */
+  const sightings = new WeakMap<JsonObject, { readonly hash?: string; readonly file?: FileSighting }>()
+  /** The configuration from which the last write started. */
+  let writtenFrom: JsonObject | undefined
   /** The end of a config-set is unknown: the server may be alive without serving. */
   let isUncertain = false
   let settling: Promise<void> | undefined
@@ -92,6 +97,11 @@ export async function openKea(options: KeaOptions): Promise<DhcpDriver> {
       throw new DriverError('protocol', `${control.where} answered config-get without Dhcp4; is it kea-dhcp4?`)
     }
     runningSize = answer.size
+    const { hash } = answer.arguments
+    sightings.set(dhcp4, {
+      ...(typeof hash === 'string' ? { hash } : {}),
+      ...(configFile === undefined ? {} : { file: await sightingOf(configFile) }),
+    })
     return dhcp4
   }
 
@@ -144,6 +154,14 @@ export async function openKea(options: KeaOptions): Promise<DhcpDriver> {
     }
   }
 
+  /** Compares without reading everything where Kea names its configuration by a hash (since 2.4). */
+  async function isAsRead(dhcp4: JsonObject): Promise<boolean> {
+    const hash = sightings.get(dhcp4)?.hash
+    if (hash === undefined) return formatJson(await configuration()) === formatJson(dhcp4)
+    const answer = await ask('config-hash-get', { timeoutMs: readTimeoutMs })
+    return answer.arguments.hash === hash
+  }
+
   async function apply(from: Snapshot, writes: readonly ScopeWrite[]): Promise<ApplyResult> {
     const dhcp4 = from.native as JsonObject
     const merge = mergeScopes(dhcp4, writes)
@@ -163,7 +181,8 @@ export async function openKea(options: KeaOptions): Promise<DhcpDriver> {
       }
     }
     try {
-      return await setConfiguration({ control, isLocal }, writtenForm(dhcp4), merge.dhcp4)
+      writtenFrom = dhcp4
+      return await setConfiguration({ control, isLocal }, writtenForm(dhcp4), merge.dhcp4, () => isAsRead(dhcp4))
     } catch (error) {
       isUncertain = error instanceof DriverError && error.code !== 'unreachable'
       throw error
@@ -189,7 +208,10 @@ export async function openKea(options: KeaOptions): Promise<DhcpDriver> {
     apply,
     async persist() {
       if (runningSize === 0) await configuration()
-      return writeConfiguration(control, policy, runningSize)
+      const before = writtenFrom === undefined ? undefined : sightings.get(writtenFrom)?.file
+      const result = await writeConfiguration(control, policy, runningSize, before)
+      if (result.kind === 'persisted') writtenFrom = undefined
+      return result
     },
     revive: settle,
     activeLeasesOutside: (scope, ranges) => keaLeasesOutside(control, scope, ranges),

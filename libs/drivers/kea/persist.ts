@@ -6,12 +6,15 @@ import path from 'node:path'
 import type { JsonObject } from '#dhcp/json.ts'
 import { DriverError, type PersistResult } from '../driver.ts'
 import {
+  type FileSighting,
   freeSpaceFor,
+  isSameSighting,
   keepOriginal,
   lossesOf,
   makeDurable,
   putBack,
   rememberWritten,
+  sightingOf,
   withoutComments,
 } from './config-file.ts'
 import type { KeaControl } from './control.ts'
@@ -72,17 +75,23 @@ function lossOf(file: string, text: string): Hold | undefined {
   }
 }
 
-/** Makes what runs now the content of the file. `runningSize` is the length of the running configuration. Bytes. */
+/**
+ * Makes what runs now the content of the file. `runningSize` is the length of the running configuration. Bytes.
+ * `before`: the file when the configuration was read from which the write started.
+ */
 export async function writeConfiguration(
   control: KeaControl,
   policy: FilePolicy,
   runningSize: number,
+  before?: FileSighting,
 ): Promise<PersistResult> {
   const { file } = policy
   if (file === undefined) return configWrite(control, undefined)
   let original: Buffer
   let copy: string | undefined
+  let isEdited = false
   try {
+    isEdited = before !== undefined && !isSameSighting(before, await sightingOf(file))
     original = await readFile(file)
     const loss = policy.acceptRewrite ? undefined : lossOf(file, original.toString('utf8'))
     if (loss !== undefined) return { kind: 'not-persisted', code: 'rejected', message: loss.message }
@@ -104,9 +113,11 @@ export async function writeConfiguration(
     const obstacle = await rewriteInWrittenForm(control, file)
     // Without the mark the next write only keeps one more copy.
     await rememberWritten(file).catch(() => undefined)
-    if (obstacle === undefined) return result
+    const overwrote = isEdited ? { overwrote: overwrittenFile(file, copy) } : {}
+    if (obstacle === undefined) return { ...result, ...overwrote }
     return {
       kind: 'persisted',
+      ...overwrote,
       note: `${file} is as Kea wrote it, with inherited values in every subnet: after a restart of Kea a change of the server's own values by hand does not reach them. Twinscope's own form could not be put there: ${obstacle}`,
     }
   }
@@ -121,6 +132,14 @@ export async function writeConfiguration(
       message: `${result.message}. ${file} is broken and could not be put back (${(error as Error).message})${where}: Kea would not start with it`,
     }
   }
+}
+
+function overwrittenFile(file: string, copy: string | undefined): string {
+  const kept =
+    copy === undefined
+      ? 'its content was what Twinscope had written before'
+      : `its content from then is kept in ${copy}`
+  return `${file} was changed by somebody else between the last look at Kea and the write, so that nobody could see it; ${kept}. An edit that is only there has to be made again on the authoritative side.`
 }
 
 function notKept(file: string, error: unknown): PersistResult {
