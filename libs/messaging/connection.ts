@@ -39,12 +39,31 @@ export interface Messaging {
 
 /** Milliseconds between two tries to connect. */
 const RETRY_MS = 250
+/** Services that lost NATS together do not come back in step. Milliseconds. */
+const RETRY_JITTER_MS = 50
 /** Milliseconds between two reminders in the log that NATS is still down. */
 const REMIND_MS = 30_000
 /** Milliseconds for an answer of the JetStream API or a publish acknowledgement. */
 const API_TIMEOUT_MS = 5_000
 /** Milliseconds that `close` waits for what is on its way. */
 const DRAIN_MS = 2_000
+
+/**
+ * How long the client waits before it dials again. It compares the answer with the wall clock; after that was set back
+ * by an hour it would not dial for an hour. So the time is measured here, and "now" is said as a wait that is over
+ * whatever the clock says.
+ */
+function createRetryDelay(): () => number {
+  let dialledAt = Number.NEGATIVE_INFINITY
+  let waitMs = RETRY_MS
+  return () => {
+    const leftMs = dialledAt + waitMs - performance.now()
+    if (leftMs > 0) return leftMs
+    dialledAt = performance.now()
+    waitMs = RETRY_MS + Math.random() * RETRY_JITTER_MS
+    return Number.NEGATIVE_INFINITY
+  }
+}
 
 /** The client knows no user or password in the URL, so they are taken out of it. */
 function optionsOf(options: MessagingOptions): ConnectionOptions {
@@ -54,8 +73,7 @@ function optionsOf(options: MessagingOptions): ConnectionOptions {
     servers: urls.map((url) => `${url.hostname}:${url.port === '' ? '4222' : url.port}`),
     name: options.name,
     maxReconnectAttempts: -1,
-    reconnectTimeWait: RETRY_MS,
-    reconnectJitter: 50,
+    reconnectDelayHandler: createRetryDelay(),
     ignoreAuthErrorAbort: true,
     // A stalled server is noticed after two unanswered pings.
     pingInterval: 5_000,
