@@ -2,29 +2,15 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { AxeBuilder } from '@axe-core/playwright'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
+import { launchBrowser, type Scheme, violations, withPage as withPageOf } from './browser.ts'
 import { playFleet, publishHistory } from './sample-fleet.ts'
 import { anOutcome, type StatusFixture, startStatus } from './status-fixture.ts'
-
-const CHROMIUM = {
-  executablePath: '/usr/bin/chromium',
-  args: [
-    '--headless',
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-  ],
-}
 
 let system: StatusFixture
 let browser: Browser
 before(async () => {
-  browser = await chromium.launch(CHROMIUM)
+  browser = await launchBrowser()
   system = await startStatus()
   await playFleet(system)
   await publishHistory(system)
@@ -34,38 +20,12 @@ after(async () => {
   await system?.stop()
 })
 
-/** A page whose complaints are collected: script errors, refused content, failed requests. */
-async function withPage(
-  scheme: 'light' | 'dark',
-  use: (page: Page, complaints: readonly string[]) => Promise<void>,
-): Promise<void> {
-  const context = await browser.newContext({ colorScheme: scheme, viewport: { width: 1280, height: 900 } })
-  try {
-    const page = await context.newPage()
-    const complaints: string[] = []
-    page.on('console', (message) => {
-      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
-    })
-    page.on('pageerror', (error) => complaints.push(String(error)))
-    page.on('requestfailed', (request) => complaints.push(`failed: ${request.url()}`))
-    await page.goto(`${system.url}/`)
-    await page.waitForSelector('article[data-state="out-of-sync"]')
+function withPage(scheme: Scheme, use: (page: Page, complaints: readonly string[]) => Promise<void>): Promise<void> {
+  const at = { url: `${system.url}/`, ready: 'article[data-state="out-of-sync"]', scheme }
+  return withPageOf(browser, at, async (page, complaints) => {
     await page.waitForSelector('#replication-rows tr')
     await use(page, complaints)
-  } finally {
-    await context.close()
-  }
-}
-
-/** What axe finds against WCAG 2.1 AA, contrast included. */
-async function violations(page: Page): Promise<readonly string[]> {
-  const { violations: found } = await new AxeBuilder({ page })
-    .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'])
-    .setLegacyMode()
-    .analyze()
-  return found.flatMap(({ id, nodes }) =>
-    nodes.map(({ target, failureSummary }) => `${id} ${target}: ${failureSummary}`),
-  )
+  })
 }
 
 for (const scheme of ['light', 'dark'] as const) {

@@ -49,19 +49,20 @@ export function openReplicate({ server, relationship, scopes, title, of }) {
       }
     },
     async submit({ person, send }) {
-      const accepted =
-        of !== undefined && !changed()
-          ? await send('POST', `/v1/replications/${encodeURIComponent(of.job)}/approve`, {
-              ...person,
-              ...(scopes === undefined ? {} : { scopes }),
-              planDigest: plan.digest,
-            })
-          : await send('POST', '/v1/replications', {
-              ...person,
-              server,
-              ...(scopes === undefined ? { relationship } : { scopes }),
-              approvedPlans: { [relationship]: plan.digest },
-            })
+      // An approval releases what it names; scopes that stay held whatever is answered are no part of one.
+      const isApproval = of !== undefined && planNumbers(plan).stuck === 0
+      const accepted = isApproval
+        ? await send('POST', `/v1/replications/${encodeURIComponent(of.job)}/approve`, {
+            ...person,
+            scopes: plan.scopes.map(({ scope }) => scope),
+            planDigest: plan.digest,
+          })
+        : await send('POST', '/v1/replications', {
+            ...person,
+            server,
+            ...(scopes === undefined ? { relationship } : { scopes: plan.scopes.map(({ scope }) => scope) }),
+            approvedPlans: { [relationship]: plan.digest },
+          })
       return {
         jobs: [{ job: accepted.job, label: `${shortName(plan.source)} → ${shortName(plan.target)}` }],
       }
