@@ -14,6 +14,7 @@ import {
   type GateRequest,
   type GateState,
   type OpenCommit,
+  type PersistAnswer,
   type RestoredMarks,
   type ScopeResult,
   type WriteAnswer,
@@ -25,7 +26,7 @@ export class GateWorld {
   readonly live: Record<string, string> = {}
   normal = true
   reachable = true
-  persists = true
+  persistAnswer: PersistAnswer = { persisted: true }
   mixed: readonly string[] = []
   /** What the server makes of a write; the default takes it. */
   onWrite: (effect: WriteEffect) => WriteAnswer = (effect) => this.take(effect)
@@ -151,9 +152,7 @@ export class GateWorld {
         this.writes.push(effect.writes)
         return { kind: 'writeAnswered', answer: this.onWrite(effect) }
       case 'persist':
-        return this.persists
-          ? { kind: 'persistAnswered', persisted: true }
-          : { kind: 'persistAnswered', persisted: false, message: 'read-only' }
+        return { kind: 'persistAnswered', ...this.persistAnswer }
       case 'journalEnd':
         this.open = undefined
         this.jobs.set(effect.job, effect.results)

@@ -218,7 +218,7 @@ test('what was written counts only when it was read back', () => {
 
 test('what is not persisted is written all the same, and says so', () => {
   const world = ready(new GateWorld(), { a: 'a1' }, 'a2')
-  world.persists = false
+  world.persistAnswer = { persisted: false, message: 'read-only' }
   const answer = world.ask(commit('t1', { a: ['a1', 'a2'] }))
   assert.ok(answer.kind === 'committed')
   assert.deepEqual(
