@@ -25,11 +25,14 @@ export type Reply = { readonly status?: number; readonly body?: unknown; readonl
  */
 export type Answers = Readonly<Record<string, (call: Call) => Reply>>
 
-export type Ran = {
+/** What a command said. */
+export type Spoken = {
   readonly exit: ExitCode
   readonly out: string
   readonly err: string
   readonly questions: readonly string[]
+}
+export type Ran = Spoken & {
   /** What was asked of the service, without reads. */
   readonly writes: readonly Call[]
   readonly calls: readonly Call[]
@@ -49,26 +52,12 @@ function send(response: ServerResponse, { status = 200, body, etag }: Reply): vo
   response.end(body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body))
 }
 
-/** Runs one command against `answers`; `says` are the answers to its questions, `undefined`: there is no terminal. */
-export async function twinscope(
+/** Runs one command against the service at `url`; `says` are the answers to its questions, `undefined`: no terminal. */
+export async function runCommand(
   args: readonly string[],
-  answers: Answers,
+  url: string,
   says: readonly (boolean | undefined)[] = [],
-): Promise<Ran> {
-  const calls: Call[] = []
-  const server = createServer((request, response) => {
-    void bodyOf(request).then((body) => {
-      const call: Call = { method: request.method ?? '', path: request.url ?? '', body, headers: request.headers }
-      calls.push(call)
-      const [path = ''] = call.path.split('?')
-      const answer = answers[`${call.method} ${call.path}`] ?? answers[`${call.method} ${path}`]
-      send(
-        response,
-        answer === undefined ? { status: 404, body: aProblem(404, `no ${call.method} ${call.path}`) } : answer(call),
-      )
-    })
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+): Promise<Spoken> {
   const out: string[] = []
   const err: string[] = []
   const questions: string[] = []
@@ -83,11 +72,32 @@ export async function twinscope(
     },
     columns: 120,
   }
+  const exit = await main(args, terminal, { TWINSCOPE_URL: url })
+  return { exit, out: out.join('\n'), err: err.join('\n'), questions }
+}
+
+/** The same against a service that answers as the test says. */
+export async function twinscope(
+  args: readonly string[],
+  answers: Answers,
+  says: readonly (boolean | undefined)[] = [],
+): Promise<Ran> {
+  const calls: Call[] = []
+  const server = createServer((request, response) => {
+    void bodyOf(request).then((body) => {
+      const call: Call = { method: request.method ?? '', path: request.url ?? '', body, headers: request.headers }
+      calls.push(call)
+      const [path = ''] = call.path.split('?')
+      const answer = answers[`${call.method} ${call.path}`] ?? answers[`${call.method} ${path}`]
+      const none = () => ({ status: 404, body: aProblem(404, `no ${call.method} ${call.path}`) })
+      send(response, (answer ?? none)(call))
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   try {
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-    const exit = await main(args, terminal, { TWINSCOPE_URL: url })
+    const spoken = await runCommand(args, `http://127.0.0.1:${(server.address() as AddressInfo).port}`, says)
     const isWrite = ({ method, path }: Call) => method !== 'GET' && !path.endsWith('/plans') && !path.endsWith('/plan')
-    return { exit, out: out.join('\n'), err: err.join('\n'), questions, calls, writes: calls.filter(isWrite) }
+    return { ...spoken, calls, writes: calls.filter(isWrite) }
   } finally {
     server.closeAllConnections()
     server.close()
