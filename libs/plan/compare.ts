@@ -19,6 +19,7 @@ export type SideRow = {
   readonly baseEpoch?: number | undefined
   readonly baseSerial?: number | undefined
   readonly regressed?: boolean | undefined
+  readonly afterRestart?: boolean | undefined
   readonly changedAlone?: boolean | undefined
   readonly dirty?: boolean | undefined
   readonly unreplicable?: string | undefined
@@ -75,6 +76,17 @@ export function newerBase(a: SideRow | undefined, b: SideRow | undefined): Scope
   return newer?.base === undefined ? { known: true } : { known: true, content: newer.base }
 }
 
+/**
+ * Whether the authoritative side came up with an old file. Its own gate knows that of contents before its base; where
+ * the server restarts after the partner was written and before its own gate has agreed, only the partner's newer base
+ * tells that what was agreed before is old.
+ */
+function isRegressed(row: SideRow | undefined, base: ScopeBase): boolean {
+  if (row === undefined || row.regressed === true) return row !== undefined
+  const isOwnBase = rank(row)[0] > 0 && row.base === row.live
+  return row.afterRestart === true && isOwnBase && base.known && base.content !== row.live
+}
+
 function later(a: string | undefined, b: string | undefined): string | undefined {
   if (a === undefined || b === undefined) return a ?? b
   return a > b ? a : b
@@ -116,7 +128,8 @@ export function compareScopes(
     const ours = sources.get(scope)
     const theirs = targets.get(scope)
     const base = newerBase(ours, theirs)
-    const decision = decideScope(sideOf(ours), sideOf(theirs), base, policy, rejections?.[scope])
+    const auth = { ...sideOf(ours), regressed: isRegressed(ours, base) }
+    const decision = decideScope(auth, sideOf(theirs), base, policy, rejections?.[scope])
     const since = later(ours?.since, theirs?.since)
     const hasBase = (row: SideRow | undefined) => rank(row)[0] > 0 && row?.base === ours?.live
     return {
