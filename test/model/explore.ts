@@ -145,8 +145,8 @@ export class Explorer {
   }
 
   /** The two workers are the same program: exchanging them changes nothing but their names. */
-  private static isSwapped(row: Int32Array): boolean {
-    return (row[0] as number) > (row[1] as number)
+  private isSwapped(first: number, second: number): boolean {
+    return this.scenario.workers === 2 && first > second
   }
 
   private add(world: World): number {
@@ -155,7 +155,7 @@ export class Explorer {
       const part = PARTS[index] as (typeof PARTS)[number]
       row[index] = (this.parts[part] as Parts<object>).number(world[part])
     }
-    if (Explorer.isSwapped(row)) [row[0], row[1]] = [row[1] as number, row[0] as number]
+    if (this.isSwapped(row[0] as number, row[1] as number)) [row[0], row[1]] = [row[1] as number, row[0] as number]
     return this.rows.add(row)
   }
 
@@ -178,7 +178,7 @@ export class Explorer {
       world = one.world
       this.add(world)
       const [first, second] = [this.parts.w0.number(world.w0), this.parts.w1.number(world.w1)]
-      if (first > second) {
+      if (this.isSwapped(first, second)) {
         world = { ...world, w0: world.w1, w1: world.w0 }
         isExchanged = !isExchanged
       }

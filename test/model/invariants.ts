@@ -18,6 +18,8 @@ export type Ghost = {
   readonly wrote: PerServer<PerScope<number>>
   /** Scopes edited since the gate last read them for the commit under way: the one gap that cannot be closed. */
   readonly gap: PerServer<readonly string[]>
+  /** Scopes edited while a commit was under way, until both sides are equal: what came of it may be held. */
+  readonly raced: readonly string[]
   /** The last read under the gate's mutex that belongs to a commit. */
   readonly read: PerServer<{ readonly job: string; readonly normal: boolean } | null>
 }
@@ -29,6 +31,7 @@ export function initialGhost(scopes: readonly string[], content: string): Ghost 
     own: { a: {}, b: {} },
     wrote: { a: {}, b: {} },
     gap: { a: [], b: [] },
+    raced: [],
     read: { a: null, b: null },
   }
 }
@@ -41,7 +44,7 @@ function put<T>(of: PerServer<T>, server: ServerName, value: T): PerServer<T> {
 
 /** Call after every change of what a server has live. */
 export function noteLive(world: World, scopes: readonly string[]): World {
-  let { had, own } = world.ghost
+  let { had, own, raced } = world.ghost
   for (const server of ['a', 'b'] as const) {
     for (const scope of scopes) {
       const live = named(serverOf(world, server).live[scope])
@@ -49,26 +52,36 @@ export function noteLive(world: World, scopes: readonly string[]): World {
       if (!known.includes(live)) had = put(had, server, { ...had[server], [scope]: [...known, live].sort() })
       const edit = own[server][scope]
       const other = named(serverOf(world, partnerOf(server)).live[scope])
+      if (other === live && raced.includes(scope)) raced = raced.filter((one) => one !== scope)
       if (edit !== undefined && (edit !== live || other === edit)) {
         const { [scope]: _, ...rest } = own[server]
         own = put(own, server, rest)
       }
     }
   }
-  return { ...world, ghost: { ...world.ghost, had, own } }
+  return { ...world, ghost: { ...world.ghost, had, own, raced } }
 }
 
 /** Call at an operator's edit, before {@link noteLive}. */
 export function noteEdit(world: World, server: ServerName, scope: string, content: string | undefined): World {
-  const { own, gap } = world.ghost
+  // To make a scope what it is is no edit.
+  if (serverOf(world, server).live[scope] === content) return world
+  const { own, gap, raced } = world.ghost
   const { running } = gateOf(world, server).state
-  const isInGap = running !== undefined && 'work' in running && !gap[server].includes(scope)
+  const intent =
+    running !== undefined && 'work' in running ? running.work.intents.find((one) => one.scope === scope) : undefined
+  if (intent === undefined) {
+    return { ...world, ghost: { ...world.ghost, own: put(own, server, { ...own[server], [scope]: named(content) }) } }
+  }
+  // Whoever puts back what was there, in the very moment of the write, looks like a server that did not take it.
+  const isTakenBack = named(content) === named(intent.preImage)
   return {
     ...world,
     ghost: {
       ...world.ghost,
-      own: put(own, server, { ...own[server], [scope]: named(content) }),
-      ...(isInGap ? { gap: put(gap, server, [...gap[server], scope].sort()) } : {}),
+      ...(isTakenBack ? {} : { own: put(own, server, { ...own[server], [scope]: named(content) }) }),
+      gap: put(gap, server, [...new Set([...gap[server], scope])].sort()),
+      raced: [...new Set([...raced, scope])].sort(),
     },
   }
 }

@@ -158,6 +158,7 @@ export function sideOf(world: World, server: ServerName, live: Contents = server
       ...(base?.content === undefined ? {} : { base: base.content }),
       ...(base === undefined ? {} : { baseEpoch: base.epoch, baseSerial: base.serial }),
       ...(regressed ? { regressed } : {}),
+      ...(seen?.afterRestart === true && seen.content === content ? { afterRestart: true } : {}),
       ...(journal.dirty.includes(scope) ? { dirty: true } : {}),
       ...(restoredBy === undefined ? {} : { restored: { job: restoredBy, at: 'then' } }),
     }

@@ -42,7 +42,7 @@ function unexplained(world: World, scenario: Scenario, run: RunState, compared: 
   switch (decision.code) {
     case 'foreign-edit':
     case 'conflict':
-      return isEdited(target) || (accidents.restarts ?? 0) > 0 ? undefined : text
+      return isEdited(target) || world.ghost.raced.includes(scope) || (accidents.restarts ?? 0) > 0 ? undefined : text
     case 'regressed':
       return (accidents.restarts ?? 0) > 0 ? undefined : text
     case 'dirty':
