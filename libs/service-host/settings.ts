@@ -114,6 +114,18 @@ export const SETTINGS = {
     500,
     20_000,
   ),
+  TWINSCOPE_JOURNAL_DAYS: integer(
+    'Days for which a watcher keeps what was there before each write, so that it can be restored',
+    90,
+    1,
+    3_650,
+  ),
+  TWINSCOPE_COVER_MS: integer(
+    'Milliseconds after which a server is written again that serves alone for a partner whose write never ended',
+    30_000,
+    500,
+    600_000,
+  ),
   TWINSCOPE_RECONCILE_SECONDS: integer('Seconds between two comparisons of each relationship', 60, 1, 86_400),
 } as const satisfies Record<string, Setting<unknown>>
 

@@ -23,6 +23,8 @@ import { aborted, newHolder, watchServer } from './watch-server.ts'
 /** How long "ready" waits for servers that give no answer. Milliseconds. */
 const FIRST_LOOK_MS = 10_000
 
+const DAY_MS = 24 * 3_600_000
+
 /** How long a stop waits for a write that runs. Milliseconds. */
 const FINISH_MS = 20_000
 
@@ -37,6 +39,8 @@ const {
   TWINSCOPE_PROBE_MS,
   TWINSCOPE_FULL_READ_SECONDS,
   TWINSCOPE_REGISTRATION_MS,
+  TWINSCOPE_JOURNAL_DAYS,
+  TWINSCOPE_COVER_MS,
 } = SETTINGS
 
 async function main(): Promise<void> {
@@ -51,6 +55,8 @@ async function main(): Promise<void> {
     TWINSCOPE_PROBE_MS,
     TWINSCOPE_FULL_READ_SECONDS,
     TWINSCOPE_REGISTRATION_MS,
+    TWINSCOPE_JOURNAL_DAYS,
+    TWINSCOPE_COVER_MS,
   })
   const logger = createLogger({ service: 'watcher', level: settings.TWINSCOPE_LOG_LEVEL })
   const configuration = loadConfiguration(settings.TWINSCOPE_CONFIG)
@@ -121,6 +127,8 @@ async function main(): Promise<void> {
         probeEveryMs: settings.TWINSCOPE_PROBE_MS,
         registrationMs: settings.TWINSCOPE_REGISTRATION_MS,
         fullReadEveryMs: settings.TWINSCOPE_FULL_READ_SECONDS * 1_000,
+        retentionMs: settings.TWINSCOPE_JOURNAL_DAYS * DAY_MS,
+        coverMs: settings.TWINSCOPE_COVER_MS,
         onTaken: ({ host, pid }) =>
           fail(new Error(`the watcher with process id ${pid} on ${host} has taken ${config.name} over`)),
         signal,

@@ -36,6 +36,10 @@ export type WatchOptions = {
   readonly logger: Logger
   readonly probeEveryMs: number
   readonly fullReadEveryMs: number
+  /** How long results and pre-images are kept. Milliseconds, default 90 days. */
+  readonly retentionMs?: number
+  /** After how long a cover that nobody ended ends by itself. Milliseconds, default 30000. */
+  readonly coverMs?: number
   /** Milliseconds after which a registration that is not renewed has run out. Default 20000. */
   readonly registrationMs?: number
   /** Another watcher took the server over: this one must end. */
@@ -83,6 +87,8 @@ async function run(options: WatchOptions, onReady: () => void): Promise<void> {
     relationships: matched,
     installation,
     exclusive: config.exclusive ?? false,
+    ...(options.retentionMs === undefined ? {} : { retentionMs: options.retentionMs }),
+    ...(options.coverMs === undefined ? {} : { coverMs: options.coverMs }),
     logger,
     onSnapshot() {
       sayMissing(matched().flatMap((relationship) => (relationship.kind === 'missing' ? [relationship.message] : [])))
