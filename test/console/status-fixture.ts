@@ -194,6 +194,8 @@ export async function startStatus(options: { readonly env?: Record<string, strin
       ...options.env,
     },
     readyWhen: (line: string) => line.includes('"msg":"ready"'),
+    // Where other tests run beside it, a start alone may take long.
+    readyTimeoutMs: 40_000,
   })
   const gatesBucket = await openBucket(messaging, BUCKETS.gates)
   const authorityBucket = await openBucket(messaging, BUCKETS.authority)
