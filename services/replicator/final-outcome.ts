@@ -35,7 +35,7 @@ function rowsOf(job: Job, report: RunReport): readonly ScopeOutcome[] {
     if (row !== undefined) rows.set(compared.scope, row)
   }
   for (const shown of admission?.plan.shown ?? []) rows.set(shown.scope, shownRow(shown))
-  for (const scope of admission?.held ?? []) rows.set(scope.scope, heldRow(scope))
+  for (const scope of admission?.held ?? []) rows.set(scope.scope, heldRow(scope, place))
   for (const result of state.results) {
     if (isAskedFor([runJob], result.scope))
       rows.set(result.scope, committedRow(result, report.recorded.get(result.scope)))

@@ -7,7 +7,7 @@ import type { ComparedScope } from '#plan/compare.ts'
 import type { Decision } from '#plan/decide.ts'
 import { digestOf, type Plan, type PlannedScope } from '#plan/plan.ts'
 import { countChanges, renderScope } from '#plan/render.ts'
-import { explain, type Place, whatHappened } from '#plan/why.ts'
+import { explain, heldMessage, type Place, whatHappened } from '#plan/why.ts'
 import type { CommittedScope } from '#protocol/job-types.ts'
 
 /** Most severe first: a job is as bad as its worst scope. */
@@ -146,13 +146,13 @@ export function committedRow(result: CommittedScope, recorded: RecordedScope | u
   }
 }
 
-export function heldRow(scope: PlannedScope): ScopeOutcome {
+export function heldRow(scope: PlannedScope, place: Place = {}): ScopeOutcome {
   const [first] = scope.obstacles
   return {
     scope: scope.scope,
     status: 'held',
     code: first?.code ?? 'held',
-    message: scope.obstacles.map(({ message }) => message).join('; '),
+    message: heldMessage(scope, place),
     counts: countChanges(scope.changes),
     plan: [...renderScope(scope, 20)],
     ...(scope.expected === undefined ? {} : { before: scope.expected }),
