@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { eventually } from '#harness/eventually.ts'
-import { check, unsettled, type Verdict } from './checker/check.ts'
+import { check, lastActivityMs, unsettled, type Verdict } from './checker/check.ts'
 import type { Evidence } from './checker/evidence.ts'
 import { createDisturbance, type Notes } from './disturb.ts'
 import { RELATIONSHIPS } from './fleet.ts'
@@ -19,7 +19,8 @@ import { monotonicMs, startWorld, type World } from './world.ts'
 export type RunOptions = {
   readonly schedule: Schedule
   readonly scale: number
-  readonly weakened?: string
+  /** The protection that the watchers run without. */
+  readonly without?: string
 }
 
 export type RunResult = Verdict & {
@@ -52,9 +53,10 @@ export async function run(options: RunOptions): Promise<RunResult> {
     seed: schedule.seed,
     directory,
     scale,
-    ...(options.weakened && { weakened: options.weakened }),
+    ...(options.without && { without: options.without }),
   })
   const nats = await connectPast(world.natsUrl)
+  let isGood = false
   try {
     await agreed(world)
     const startMs = performance.now() - startedAt
@@ -104,17 +106,17 @@ export async function run(options: RunOptions): Promise<RunResult> {
         endedAtMs: monotonicMs(),
       }
     }
-    const settledAtMs = await settle(world, evidence, healedAtMs, SLACK_MS + SLACK_OF_START * startMs, say)
-    if (settledAtMs !== undefined) {
-      say(`settled ${(settledAtMs - healedAtMs).toFixed(0)} ms after healing`)
-      await sleep(1.5 * world.periodMs)
-    }
+    const deadlineMs = healedAtMs + PERIODS * world.periodMs + SLACK_MS + SLACK_OF_START * startMs
+    const settledAtMs = await settle(evidence, { deadlineMs, periodMs: world.periodMs })
+    if (settledAtMs === undefined) say('not settled in time')
+    else say(`settled ${(settledAtMs - healedAtMs).toFixed(0)} ms after healing`)
     const whole = await evidence(settledAtMs)
     await writeFile(join(directory, 'evidence.json'), JSON.stringify(whole, undefined, 1))
     const verdict = check(whole, world.periodMs)
     for (const { invariant, message } of verdict.violations) say(`VIOLATION ${invariant}: ${message}`)
     for (const part of world.parts.values())
       if (part.crashes > 0) say(`${part.name} ended ${part.crashes} times by itself`)
+    isGood = verdict.violations.length === 0
     return {
       ...verdict,
       seed: schedule.seed,
@@ -128,27 +130,32 @@ export async function run(options: RunOptions): Promise<RunResult> {
     await nats.close()
     await world.stop()
     log.end()
+    // What went wrong is kept, also where the harness itself failed.
+    if (isGood) await rm(directory, { recursive: true, force: true })
   }
 }
 
-/** When nothing is left to be done; `undefined` where that does not come to be in time. */
+/** Silence counts when it lasts for so many periods: by then every relationship had its tick. */
+const SILENT_PERIODS = 1.3
+
+/**
+ * From when on nothing was left to be done and nothing more was done, at latest the deadline; `undefined` where
+ * something is left to be done after it.
+ */
 async function settle(
-  world: World,
   evidence: () => Promise<Evidence>,
-  healedAtMs: number,
-  slackMs: number,
-  say: (text: string) => void,
+  { deadlineMs, periodMs }: { readonly deadlineMs: number; readonly periodMs: number },
 ): Promise<number | undefined> {
-  const untilMs = healedAtMs + PERIODS * world.periodMs + slackMs
+  const silentMs = SILENT_PERIODS * periodMs
+  let restlessAtMs = 0
   for (;;) {
-    const askedAtMs = monotonicMs()
-    const left = unsettled(await evidence(), world.periodMs)
-    if (left.length === 0) return askedAtMs
-    if (askedAtMs > untilMs) {
-      say(`not settled: ${left.map(({ message }) => message).join('; ')}`)
-      return undefined
-    }
-    await sleep(100)
+    const now = await evidence()
+    const isSettled = unsettled(now, periodMs).length === 0
+    restlessAtMs = isSettled ? Math.max(restlessAtMs, lastActivityMs(now), now.healedAtMs) : now.endedAtMs
+    if (now.endedAtMs - restlessAtMs >= silentMs && restlessAtMs <= deadlineMs) return restlessAtMs
+    if (!isSettled && now.endedAtMs > deadlineMs) return undefined
+    if (now.endedAtMs > deadlineMs + silentMs) return deadlineMs
+    await sleep(150)
   }
 }
 
@@ -172,8 +179,4 @@ async function agreed(world: World): Promise<void> {
     },
     { timeoutMs: 120_000, everyMs: 100, what: 'agreement at the start' },
   )
-}
-
-export async function removeLogs(directory: string): Promise<void> {
-  await rm(directory, { recursive: true, force: true })
 }

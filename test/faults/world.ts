@@ -20,8 +20,8 @@ export type WorldOptions = {
   /** Everything of the run is in it. */
   readonly directory: string
   readonly scale: number
-  /** A module that is loaded into every watcher before anything else: to switch a protection off. */
-  readonly weakened?: string
+  /** The protection that the watchers run without. */
+  readonly without?: string
 }
 
 export type World = {
@@ -122,14 +122,15 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     writeFileSync(clockFile(service), '0')
     const kind = service.replace(/\d$/, '')
     const preload = ['--import', pathToFileURL(path('test/faults/clock.ts')).href]
-    if (kind === 'watcher' && options.weakened !== undefined)
-      preload.push('--import', pathToFileURL(path(options.weakened)).href)
+    if (kind === 'watcher' && options.without !== undefined)
+      preload.push('--import', pathToFileURL(path('test/faults/weakened.ts')).href)
     addPart(service, {
       command: process.execPath,
       args: [...preload, path(`services/${kind}/main.ts`)],
       isReady: READY_LINE,
       env: {
         FAULTS_CLOCK_FILE: clockFile(service),
+        FAULTS_WITHOUT: options.without ?? '',
         NATS_URL: `nats://127.0.0.1:${portOf(`${service}-nats`)}`,
         REDIS_URL: `redis://127.0.0.1:${portOf(`${service}-redis`)}`,
         TWINSCOPE_CONFIG: configuration,

@@ -117,27 +117,34 @@ function mayBeDirty(evidence: Evidence, { partner }: Relationship, theirs: Param
   return evidence.interruptions.some(({ server, atMs }) => server === partner && atMs < evidence.healedAtMs)
 }
 
+/** When Twinscope last wrote something, or said something that nobody had asked for. */
+export function lastActivityMs(evidence: Evidence): number {
+  return Math.max(0, ...activity(evidence, historiesOf(evidence)).map(({ atMs }) => atMs))
+}
+
+function activity(evidence: Evidence, histories: Histories) {
+  const written = [...histories].flatMap(([server, { written: writes }]) =>
+    writes.map(({ scope, atMs }) => ({ atMs, what: `${TWINSCOPE} wrote ${scope} at ${server}` })),
+  )
+  const said = evidence.ledger
+    .filter(({ kind, automatic }) => kind === 'final' && automatic)
+    .map(({ job, slot, status, code, storedAtMs }) => ({
+      atMs: storedAtMs,
+      what: `job ${job} of ${slot} ended ${status} (${code})`,
+    }))
+  return [...written, ...said]
+}
+
 /** Once settled, nothing more is written, and nothing more is said that nobody asked for. */
 function silence(evidence: Evidence, histories: Histories): readonly Violation[] {
   const { settledAtMs } = evidence
   if (settledAtMs === undefined) return []
-  const written = [...histories].flatMap(([server, { written: writes }]) =>
-    writes
-      .filter(({ atMs }) => atMs > settledAtMs)
-      .map(
-        ({ scope, atMs }): Violation => ({
-          invariant: 'not-silent',
-          message: `${TWINSCOPE} wrote ${scope} at ${server} ${ms(atMs - settledAtMs)} after all was settled`,
-        }),
-      ),
-  )
-  const said = evidence.ledger
-    .filter(({ kind, automatic, storedAtMs }) => kind === 'final' && automatic && storedAtMs > settledAtMs)
-    .map(
-      ({ job, slot, status, code, storedAtMs }): Violation => ({
+  return activity(evidence, histories)
+    .filter(({ atMs }) => atMs > settledAtMs)
+    .map(({ atMs, what }): Violation => {
+      return {
         invariant: 'not-silent',
-        message: `job ${job} of ${slot} ended ${status} (${code}) ${ms(storedAtMs - settledAtMs)} after all was settled`,
-      }),
-    )
-  return [...written, ...said]
+        message: `${what} ${ms(atMs - settledAtMs)} after all should have been settled`,
+      }
+    })
 }

@@ -1,0 +1,94 @@
+// `npm run faults`: random faults at the whole system, judged by an independent checker. See README.md.
+
+import { parseArgs } from 'node:util'
+import { prepare } from '#local/prepare.ts'
+import { campaign, describeRun, describeSummary } from './campaign.ts'
+import { describeAct, makeSchedule } from './schedule.ts'
+import { isProtection, PROTECTIONS } from './without.ts'
+
+const HELP = `npm run faults -- [--runs N] [--seed S] [--minutes M] [--scale K] [--parallel P] [--without PROTECTION] [--show]
+
+  Random schedules of at least 20 faults each at the whole system: real NATS, Redis and processes, simulated DHCP
+  servers. Each run has a seed of its own, which is printed; --runs 1 --seed THAT repeats it alone.
+
+  --runs N      runs (default 10)
+  --seed S      seed of the first run; the next ones have the numbers after it (default: the present second)
+  --minutes M   begin no run after so many minutes
+  --scale K     divides all times: the lock's 30 s, the 60 s between two ticks … (default 20; 1 for long runs)
+  --parallel P  runs at the same time (default 1)
+  --without X   the watchers run without one protection: ${PROTECTIONS.join(', ')}.
+                Violations are what is wanted then; the exit code is 0 only if there are some
+  --show        prints the schedules instead of running them`
+
+/** Of the part with faults of each run, before it is divided. Milliseconds. */
+const LENGTH_MS = 120_000
+
+function count(text: string | undefined, fallback: number, name: string, min = 1): number {
+  if (text === undefined) return fallback
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < min)
+    throw new Error(`--${name} must be a whole number from ${min} on, not "${text}"`)
+  return value
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      runs: { type: 'string' },
+      seed: { type: 'string' },
+      minutes: { type: 'string' },
+      scale: { type: 'string' },
+      parallel: { type: 'string' },
+      without: { type: 'string' },
+      show: { type: 'boolean' },
+      help: { type: 'boolean' },
+    },
+  })
+  if (values.help === true) {
+    process.stdout.write(`${HELP}\n`)
+    return 0
+  }
+  const runs = count(values.runs, 10, 'runs')
+  const seed = count(values.seed, Math.floor(Date.now() / 1_000), 'seed', 0)
+  const scale = count(values.scale, 20, 'scale')
+  const { without } = values
+  if (without !== undefined && !isProtection(without))
+    throw new Error(`--without ${without}: there is no such protection; there are: ${PROTECTIONS.join(', ')}`)
+  if (values.show === true) {
+    for (let index = 0; index < runs; index++) {
+      const schedule = makeSchedule(seed + index, { scale, lengthMs: LENGTH_MS })
+      process.stdout.write(
+        `seed ${schedule.seed}, ${schedule.faults} faults in ${(schedule.lengthMs / 1_000).toFixed(1)} s\n`,
+      )
+      for (const { atMs, act } of schedule.steps)
+        process.stdout.write(`${atMs.toFixed(0).padStart(8)} ms  ${describeAct(act)}\n`)
+    }
+    return 0
+  }
+  const prepared = await prepare({ nats: true, redis: true, kea: false })
+  if (prepared.kind === 'impossible') {
+    process.stderr.write(`✗ ${prepared.message}\n`)
+    return prepared.exitCode
+  }
+  process.stdout.write(`faults: ${runs} runs from seed ${seed}, times divided by ${scale}\n`)
+  const summary = await campaign({
+    runs,
+    seed,
+    scale,
+    lengthMs: LENGTH_MS,
+    parallel: count(values.parallel, 1, 'parallel'),
+    ...(values.minutes === undefined ? {} : { untilMs: count(values.minutes, 1, 'minutes') * 60_000 }),
+    ...(without === undefined ? {} : { without }),
+    onRun: (result) => process.stdout.write(`${describeRun(result)}\n`),
+  })
+  process.stdout.write(`${without === undefined ? '' : `without ${without}: `}${describeSummary(summary)}\n`)
+  if (summary.failed > 0 || summary.runs === 0) return 1
+  return (summary.violations === 0) === (without === undefined) ? 0 : 1
+}
+
+process.exit(
+  await main().catch((error: Error) => {
+    process.stderr.write(`✗ ${error.message}\n`)
+    return 2
+  }),
+)
