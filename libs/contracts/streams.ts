@@ -50,7 +50,7 @@ export type BucketDefinition = { readonly name: string; readonly description: st
 export const BUCKETS = {
   authority: { name: 'TWINSCOPE_authority', description: 'Relationship → authoritative side and epoch' },
   jobs: { name: 'TWINSCOPE_jobs', description: 'Jobs that wait or run' },
-  control: { name: 'TWINSCOPE_control', description: 'Pauses' },
+  control: { name: 'TWINSCOPE_control', description: 'Pauses and rejections, and what a relationship was last told' },
   gates: { name: 'TWINSCOPE_gates', description: 'Server → the watcher that holds its gate' },
   idempotency: { name: 'TWINSCOPE_idempotency', description: 'Idempotency key → job', ttlDays: 1 },
 } as const satisfies Record<string, BucketDefinition>

@@ -381,7 +381,10 @@ test('a conflict whose base nobody has is shown as one side against the other', 
 test('a rejection is shown with its scope while exactly that pair of contents is there', async () => {
   const control = await openBucket(system.messaging, BUCKETS.control)
   const rejection = { source: print(aScope(C)), target: print(edited), job: 'REJECT', by: 'anna', at: at(9) }
-  const rejections: Rejections = { [C]: rejection, [A]: { ...rejection, source: 'v1:of-another-content' } }
+  const rejections: Rejections = {
+    [C]: rejection,
+    [A]: { ...rejection, source: 'v1:of-another-content', target: print(theirs) },
+  }
   await control.put(rejectedKey(REL), JSON.stringify(rejections))
 
   const { scopes } = await relationship((detail) => detail.scopes.some(({ rejected }) => rejected !== undefined))
