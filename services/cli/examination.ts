@@ -5,7 +5,7 @@ import type { Relationship, Server } from '#contracts/status-api.ts'
 import type { Api } from './api-client.ts'
 import { given } from './command.ts'
 import { plural } from './render.ts'
-import { renderPause } from './render-decisions.ts'
+import { pauseText } from './render-decisions.ts'
 
 export type Finding = {
   readonly level: 'ok' | 'warn' | 'bad'
@@ -71,7 +71,12 @@ function ofJobs({ name, pending }: Relationship, now: number): readonly Finding[
   if (untouched.length === 0) return []
   const advice = 'start a replicator, or look at the log of those that run: they need NATS and Redis'
   return [
-    finding('bad', name, `${plural(untouched.length, 'job waits', 'jobs wait')}, and no replicator takes them`, advice),
+    finding(
+      'bad',
+      name,
+      `${plural(untouched.length, 'job waits', 'jobs wait')}, and no replicator has taken up any`,
+      advice,
+    ),
   ]
 }
 
@@ -104,7 +109,7 @@ function ofState(relationship: Relationship, held: number): Finding {
 function ofPauses(pauses: readonly Pause[]): readonly Finding[] {
   return pauses.map((pause) => {
     const of = pause.relationship === undefined ? '' : ` --relationship ${pause.relationship}`
-    return finding('warn', pause.relationship ?? 'fleet', renderPause(pause), `twinscope resume${of}`)
+    return finding('warn', pause.relationship ?? 'the whole fleet', pauseText(pause), `twinscope resume${of}`)
   })
 }
 

@@ -127,7 +127,8 @@ export async function gatherPick(api: Api, held: Held & { readonly side: string 
         action: 'update',
         counts: side.counts,
         changes: side.plan,
-        obstacles: side.obstacles,
+        // That it is written onto the authoritative side is said with the whole plan.
+        obstacles: side.obstacles.filter(({ code }) => code !== 'adopt'),
       })),
     shown: [],
     inSyncCount: 0,

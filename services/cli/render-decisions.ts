@@ -6,11 +6,15 @@ import { localTime, table, withoutWaysOut } from './render.ts'
 
 type Side = ConflictView['sides'][number]
 
-/** `dhcp1-dhcp2 is paused until 2026-11-24 18:00:00, by anna@admin1: new disk`. */
-export function renderPause(pause: Pause): string {
+/** `paused until 2026-11-24 18:00:00, since 2026-11-24 10:00:00 by anna@admin1: new disk`. */
+export function pauseText(pause: Pause): string {
   const until = pause.until === undefined ? 'until somebody resumes it' : `until ${localTime(pause.until)}`
   const reason = pause.reason === undefined ? '' : `: ${pause.reason}`
-  return `${pause.relationship ?? 'the whole fleet'} is paused ${until}, since ${localTime(pause.at)} by ${pause.by}${reason}`
+  return `paused ${until}, since ${localTime(pause.at)} by ${pause.by}${reason}`
+}
+
+export function renderPause(pause: Pause): string {
+  return `${pause.relationship ?? 'the whole fleet'} is ${pauseText(pause)}`
 }
 
 function sideLines(side: Side, base: ConflictView['base']): readonly string[] {
@@ -54,7 +58,8 @@ export function renderConflict(relationship: string, item: ConflictView): string
     const { command, why } = keep(relationship, item, side)
     lines.push(`  ${`keep ${side.server}:`.padEnd(width)} ${command ?? `not possible: ${why}`}`)
     if (command === undefined) continue
-    for (const { message } of side.obstacles.filter(({ code }) => code !== item.code)) lines.push(`      ! ${message}`)
+    for (const { message } of side.obstacles.filter(({ code }) => code !== item.code && code !== 'adopt'))
+      lines.push(`      ! ${message}`)
   }
   if (item.job !== undefined && item.rejected === undefined) {
     lines.push(`  ${'neither now:'.padEnd(width)} twinscope reject ${item.job} --scope ${item.scopeId}`)

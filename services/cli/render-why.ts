@@ -2,20 +2,26 @@
 
 import type { PendingJobView, Relationship, ScopeView } from '#contracts/status-api.ts'
 import { localTime, plural } from './render.ts'
-import { renderPause } from './render-decisions.ts'
+import { pauseText, renderPause } from './render-decisions.ts'
 
 /** One scope, whatever its state. */
 export function renderScopeWhy(relationship: string, scope: ScopeView): string {
-  const lines = [`${relationship}  ${scope.scopeId}  ${scope.sync}: ${scope.why}`]
-  if (scope.since !== undefined && scope.sync !== 'in-sync') lines[0] += `, since ${localTime(scope.since)}`
-  const { restored, rejected, writtenBy } = scope
+  const { scopeId, restored, rejected, writtenBy } = scope
+  const since = scope.since === undefined || scope.sync === 'in-sync' ? '' : ` since ${localTime(scope.since)}`
+  // A hold that no job has told of is released by its place.
+  const why = scope.why.replaceAll(
+    /`twinscope approve ID(?: --scope [^ `]+)?/g,
+    `\`twinscope approve --relationship ${relationship} --scope ${scopeId}`,
+  )
+  const lines = [`${relationship}  ${scopeId}  ${scope.sync}${since}: ${why}`]
   if (restored !== undefined)
     lines.push(`    restored by ${restored.job}, ${localTime(restored.at)}; held until approved`)
   if (rejected !== undefined) {
     const reason = rejected.reason === undefined ? '' : `: ${rejected.reason}`
     lines.push(`    rejected by ${rejected.by}, ${localTime(rejected.at)}${reason}; not proposed until a side changes`)
   }
-  if (writtenBy !== undefined) lines.push(`    the partner's content was written by ${writtenBy}`)
+  if (writtenBy !== undefined && !why.includes(writtenBy))
+    lines.push(`    the partner's content was written by ${writtenBy}`)
   return lines.join('\n')
 }
 
@@ -33,7 +39,9 @@ export function renderWhy(relationship: Relationship): readonly string[] {
   if (authorityProblem !== undefined && relationship.reason?.includes(authorityProblem.message) !== true) {
     lines.push(`${name}: ${authorityProblem.message}`)
   }
-  for (const pause of relationship.pauses) lines.push(`${name}: ${renderPause(pause)}`)
+  for (const pause of relationship.pauses) {
+    lines.push(`${name}: ${pause.relationship === undefined ? renderPause(pause) : pauseText(pause)}`)
+  }
   if (window.state === 'closed') {
     const opens = window.changesAt === undefined ? '' : `; it opens ${localTime(window.changesAt)}`
     lines.push(`${name}: ${window.reason ?? `it is outside its maintenance window${opens}`}`)

@@ -47,8 +47,9 @@ export function withoutWaysOut(text: string): string {
 
 const ACTIONS = { create: 'create', update: 'change', delete: 'delete' } as const
 
-export function renderRelationshipPlan(plan: RelationshipPlan): string {
-  const lines = [`${plan.relationship}: ${plan.source} → ${plan.target}`]
+/** `direction`: who gets what. Default: source → target. */
+export function renderRelationshipPlan(plan: RelationshipPlan, direction = `${plan.source} → ${plan.target}`): string {
+  const lines = [`${plan.relationship}: ${direction}`]
   if (plan.failure !== undefined) return [...lines, `  no plan: ${plan.failure.message}`].join('\n')
   for (const scope of plan.scopes) {
     const { added, updated, deleted } = scope.counts
@@ -71,7 +72,8 @@ export function renderRelationshipPlan(plan: RelationshipPlan): string {
 export function overwriteQuestion(plans: readonly RelationshipPlan[]): string {
   const parts = plans.map((plan) => {
     const held = plan.scopes.filter(({ obstacles }) => obstacles.length > 0).length
-    const approves = held === 0 ? '' : `, of which ${held} held and approved by your yes`
+    const which = held < plan.scopes.length ? `of which ${held} ` : held === 1 ? '' : 'all '
+    const approves = held === 0 ? '' : `, ${which}held and approved by your yes`
     return `${plural(plan.scopes.length, 'scope')} on ${plan.target} with the settings of ${plan.source}${approves}`
   })
   return `Overwrite ${parts.join('; ')}?`
@@ -79,7 +81,7 @@ export function overwriteQuestion(plans: readonly RelationshipPlan[]): string {
 
 export function renderPlan(answer: PlanAnswer): string {
   return [
-    ...answer.plans.map(renderRelationshipPlan),
+    ...answer.plans.map((plan) => renderRelationshipPlan(plan)),
     ...answer.refused.map(({ relationship, message }) => `${relationship}: refused: ${message}`),
   ].join('\n')
 }
@@ -164,14 +166,15 @@ export function renderResult(replication: ReplicationDetail): readonly string[] 
     const counts = new Map<string, number>()
     for (const { status } of part.scopes) counts.set(status, (counts.get(status) ?? 0) + 1)
     const summary = [...counts].map(([status, count]) => `${count} ${status}`).join(', ')
-    const own = summary === '' ? (part.message ?? part.status) : summary
     const took = part.durationMs === undefined ? '' : ` in ${duration(part.durationMs)}`
-    lines.push(`${part.relationship ?? part.source}: ${part.status}${own === part.status ? '' : ` (${own})`}${took}`)
+    // Where no row says why the whole is as it is, its own sentence does.
+    const own = counts.has(part.status) ? undefined : part.message
+    const why = own === undefined || own === part.status ? '' : `: ${own}`
+    lines.push(
+      `${part.relationship ?? part.source}: ${part.status}${why}${summary === '' ? '' : ` (${summary})`}${took}`,
+    )
   }
   for (const refused of replication.refused ?? []) lines.push(`${refused.relationship}: refused: ${refused.message}`)
-  if (replication.children.length > 0 && replication.refused === undefined && replication.status === 'refused') {
-    lines.push(`${replication.source}: ${replication.message ?? 'refused'}`)
-  }
   return lines
 }
 

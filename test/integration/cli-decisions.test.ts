@@ -157,7 +157,7 @@ test('a replication is undone, stays undone, and is let through again by an appr
   assert.equal(await nameAt(SIM2, scope), was)
   await waitFor(scope, 'restored')
   const why = await cli(['status', REL, '--why'])
-  assert.match(why.out, new RegExp(`${idOf(scope)} {2}out-of-sync: .*\\n {4}restored by`))
+  assert.match(why.out, new RegExp(`${idOf(scope)} {2}out-of-sync since .*\\n {4}restored by`))
   const approved = await cli(['approve', '--all'], true)
   assert.equal(approved.exit, 0, approved.err)
   assert.equal(await nameAt(SIM2, scope), 'a mistake')
@@ -175,11 +175,12 @@ test('while it is paused changes wait, requests are refused, and the reason is t
     ...SLOW,
     what: 'the job waits',
   })
-  assert.match((await cli(['status', '--why'])).out, /is paused until .*: new disk/)
+  assert.match((await cli(['status', '--why'])).out, /sim1-sim2: paused until .*: new disk/)
   const refused = await cli(['replicate', '--server', 'sim1', '--force'])
   assert.equal(refused.exit, 4, refused.err)
+  assert.match(refused.err, /sim1-sim2: refused: .*paused.*new disk/)
   assert.notEqual(await nameAt(SIM2, scope), 'while paused')
-  assert.match((await cli(['doctor'])).out, /warn {2}sim1-sim2: sim1-sim2 is paused/)
+  assert.match((await cli(['doctor'])).out, /warn {2}sim1-sim2: paused until/)
   assert.equal((await cli(['resume', '--relationship', REL])).exit, 0)
   await eventually(async () => assert.equal(await nameAt(SIM2, scope), 'while paused'), { ...SLOW, what: 'the copy' })
 })

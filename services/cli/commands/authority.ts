@@ -104,7 +104,7 @@ function describe(view: AuthorityView, relationship: RelationshipDetail, to: str
     lines.push(`  what differs now is not known: ${relationship.reason ?? 'a server cannot be read'}`)
   } else if (differing === 0) lines.push('  nothing differs now, so the move overwrites nothing')
   else {
-    lines.push(`  ${plural(differing, 'scope')} differ now; after the move they are seen from ${to}:`)
+    lines.push(`  ${plural(differing, 'scope differs', 'scopes differ')} now; after the move they are seen from ${to}:`)
     for (const { scopeId, why } of differences.slice(0, 20)) lines.push(`      ${scopeId}  now: ${why}`)
     if (differing > 20) lines.push(`      … and ${differing - 20} more`)
     lines.push(

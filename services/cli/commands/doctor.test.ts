@@ -83,7 +83,7 @@ test('each thing that is wrong says what to do', async () => {
         ],
       }),
       1,
-      /bad {3}dhcp1-dhcp2: 1 job waits, and no replicator takes them\n {6}→ start a replicator.*Redis/,
+      /bad {3}dhcp1-dhcp2: 1 job waits, and no replicator has taken up any\n {6}→ start a replicator.*Redis/,
     ],
     [service({ relationships: [] }), 1, /bad {3}relationships: none is known/],
     [
@@ -102,7 +102,7 @@ test('each thing that is wrong says what to do', async () => {
         },
       }),
       0,
-      /warn {2}dhcp1-dhcp2: dhcp1-dhcp2 is paused.*\n {6}→ twinscope resume --relationship dhcp1-dhcp2/,
+      /warn {2}dhcp1-dhcp2: paused until.*\n {6}→ twinscope resume --relationship dhcp1-dhcp2/,
     ],
     [
       service({

@@ -7,6 +7,7 @@ import { EXIT, type ExitCode, exitOfReplication } from '#cli/exit-codes.ts'
 import { follow, tellResult } from '#cli/follow.ts'
 import { renderRelationshipPlan } from '#cli/render.ts'
 import type { RestorePlan } from '#contracts/decisions-api.ts'
+import type { RelationshipPlan } from '#contracts/status-api.ts'
 
 const OPTIONS = {
   ...COMMON_OPTIONS,
@@ -50,18 +51,32 @@ function limitsOf({ plans }: RestorePlan): readonly string[] {
     .map(({ message }) => message)
 }
 
+/** That it needs an approval is what the question is for. */
+function withoutOwn(plan: RelationshipPlan): RelationshipPlan {
+  const scopes = plan.scopes.map((scope) => ({
+    ...scope,
+    obstacles: scope.obstacles.filter(({ code }) => code !== OWN_OBSTACLE),
+  }))
+  return { ...plan, scopes }
+}
+
 function show(plan: RestorePlan, { terminal }: CommandContext): void {
-  for (const one of plan.plans) terminal.err(renderRelationshipPlan(one))
+  for (const one of plan.plans) {
+    const where = one.target === plan.server ? 'it' : plan.server
+    const direction = `${one.target} gets back what ${where} had before ${plan.job}`
+    terminal.err(renderRelationshipPlan(withoutOwn(one), direction))
+  }
   for (const { scopeId, message } of plan.missing) terminal.err(`${scopeId}: cannot be restored: ${message}`)
 }
 
 function consequence(plan: RestorePlan): string {
   const written = plan.plans.filter(({ scopes }) => scopes.length > 0)
   const parts = written.map(({ target, scopes }) => `${scopes.length} on ${target}`)
+  const limits = limitsOf(plan).length === 0 ? '' : ' Your yes passes the limits above.'
   const after = plan.both
     ? ''
     : ' They are then held until somebody approves them, or makes the authoritative side the same.'
-  return `Write back what these scopes were before ${plan.job} (${parts.join(', ')})?${after}`
+  return `Write back what these scopes were before ${plan.job} (${parts.join(', ')})?${after}${limits}`
 }
 
 /** What stands in the way; `undefined`: it may go on. */

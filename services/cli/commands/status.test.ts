@@ -20,7 +20,7 @@ const scopes = [
     sync: 'out-of-sync',
     action: 'hold',
     code: 'restored',
-    why: 'a restore put it there',
+    why: 'a restore put it there. To copy: `twinscope approve ID`; to keep: `twinscope approve ID --scope 10.0.30.0/24 --side dhcp2`',
     restored: { job: 'RESTORE', at: AT },
   }),
   scope('10.0.40.0', {
@@ -63,11 +63,11 @@ test('--why says every reason: pause, window, authority, soak, restored, rejecte
   const ran = await twinscope(['status', '--why'], service())
   assert.equal(ran.exit, 3)
   for (const reason of [
-    /dhcp1-dhcp2: dhcp1-dhcp2 is paused until somebody resumes it.*by anna@admin1: new disk/,
+    /dhcp1-dhcp2: paused until somebody resumes it.*by anna@admin1: new disk/,
     /outside its maintenance window; it opens 2026-/,
     /a move of the authority was interrupted/,
     /job WAIT waits \(soak-delay\): unchanged for 3 min of 5 min, looked at again 2026-/,
-    /10\.0\.30\.0 {2}out-of-sync: a restore put it there\n {4}restored by RESTORE/,
+    /10\.0\.30\.0 {2}out-of-sync: a restore put it there\. To copy: `twinscope approve --relationship dhcp1-dhcp2 --scope 10\.0\.30\.0`; to keep: `twinscope approve --relationship dhcp1-dhcp2 --scope 10\.0\.30\.0 --side dhcp2`\n {4}restored by RESTORE/,
     /10\.0\.40\.0 {2}out-of-sync: somebody rejected it\n {4}rejected by anna, .*: later/,
   ]) {
     assert.match(ran.out, reason)
