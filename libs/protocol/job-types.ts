@@ -190,5 +190,7 @@ export type RunChecks = {
   readonly recall: boolean
   /** The source's gate is asked to begin no write of its own while the target is written. */
   readonly cover: boolean
+  /** The source's gate gets the new base too, so that it knows an old file when its server comes up with one. */
+  readonly baseOnBothSides: boolean
 }
-export const ALL_RUN_CHECKS: RunChecks = { readAfterPrepare: true, recall: true, cover: true }
+export const ALL_RUN_CHECKS: RunChecks = { readAfterPrepare: true, recall: true, cover: true, baseOnBothSides: true }

@@ -218,8 +218,13 @@ function onCommitted(state: RunState, results: readonly CommittedScope[]): Step 
   return agreeAndFinish(next)
 }
 
-/** Inputs that do not fit the phase come from an effect that was overtaken; they change nothing. */
 export function stepRun(state: RunState, input: RunInput, checks: RunChecks = ALL_RUN_CHECKS): Step {
+  const next = advance(state, input, checks)
+  return checks.baseOnBothSides || next.state.phase !== 'agree-source' ? next : finish(next.state)
+}
+
+/** Inputs that do not fit the phase come from an effect that was overtaken; they change nothing. */
+function advance(state: RunState, input: RunInput, checks: RunChecks): Step {
   if (state.phase === 'finished' || state.phase === 'waiting') return { state, effects: [] }
   // Perhaps the target is still being written: then the cover has to end by itself.
   if (input.kind === 'side-failed') return wait(state, input.failure)
