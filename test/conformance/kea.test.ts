@@ -1,5 +1,6 @@
 // The conformance suite over real Kea servers, each version by each of its control channels.
 
+import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { isJsonObject, type Json, type JsonObject } from '#dhcp/json.ts'
 import type { Scope } from '#dhcp/scope.ts'
@@ -77,6 +78,22 @@ async function openSubject(options: KeaPairOptions): Promise<Subject> {
     async serves() {
       await pair.waitSteady()
       return true
+    },
+    async lease(scope, active, ended) {
+      const now = Math.floor(Date.now() / 1_000)
+      for (const [index, address] of [...active, ...ended].entries()) {
+        const isEnded = index >= active.length
+        const lease = {
+          'ip-address': address,
+          'subnet-id': scope.id,
+          'hw-address': `02:00:00:00:01:${index.toString(16).padStart(2, '0')}`,
+          'valid-lft': 3600,
+          // Half of those that ended have run out, and half were declined by the client.
+          ...(isEnded && index % 2 === 0 ? { expire: now - 10 } : {}),
+          ...(isEnded && index % 2 === 1 ? { state: 1 } : {}),
+        }
+        assert.deepEqual((await server.command('lease4-add', lease)).result, 0)
+      }
     },
     async restart() {
       await server.stop()

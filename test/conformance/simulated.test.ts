@@ -41,6 +41,7 @@ async function openSubject(): Promise<Subject> {
       await driver.probe(AbortSignal.timeout(5_000))
       return true
     },
+    lease: (_scope, active) => admin.setLeases(SERVER, active),
     restart: () => admin.restart(SERVER),
     stop: () => admin.setFaults(SERVER, { unreachable: true }),
     async close() {

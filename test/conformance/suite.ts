@@ -24,6 +24,8 @@ export type Subject = {
   rest(snapshot: Snapshot): Json
   /** Whether the server gives service; throws or false where it does not. */
   serves(): Promise<boolean>
+  /** Gives leases of the scope to clients; those of `ended` are not held by anybody any more. */
+  lease(scope: Scope, active: readonly string[], ended: readonly string[]): Promise<void>
   /** Starts the server again with what it has made durable. */
   restart(): Promise<void>
   /** Stops the server, so that it cannot be reached. */
@@ -319,6 +321,26 @@ export function conformanceOf(title: string, open: () => Promise<Subject>): void
       assert.deepEqual(first, { kind: 'ours' })
       assert.deepEqual(await driver.claim('installation-1'), { kind: 'ours' })
       assert.deepEqual(await driver.claim('installation-2'), { kind: 'foreign', owner: 'installation-1' })
+    })
+
+    await t.test('changes its owner only where that is asked for, and says whose it was', async () => {
+      const taken = await driver.claim('installation-2', { replace: true })
+      if (taken.kind === 'unsupported') return
+      assert.deepEqual(taken, { kind: 'ours', previous: 'installation-1' })
+      assert.deepEqual(await driver.claim('installation-2', { replace: true }), { kind: 'ours' })
+      assert.deepEqual(await driver.claim('installation-1'), { kind: 'foreign', owner: 'installation-2' })
+    })
+
+    await t.test('counts the active leases of a scope outside of ranges', async () => {
+      const scope = scopeIn(await read(subject), key)
+      const at = (octet: number) => addressIn(scope, octet)
+      const range = { start: at(10), end: at(20) }
+      assert.deepEqual(await driver.activeLeasesOutside?.(scope, [range]), { count: 0, examples: [] })
+      await subject.lease(scope, [at(9), at(10), at(20), at(21), at(200)], [at(8), at(201)])
+      const found = await driver.activeLeasesOutside?.(scope, [range, { start: at(200), end: at(200) }])
+      assert.deepEqual(found, { count: 2, examples: [at(9), at(21)] })
+      const other = [...(await read(subject)).scopes.values()].find((one) => one.key !== key) as Scope
+      assert.deepEqual(await driver.activeLeasesOutside?.(other, []), { count: 0, examples: [] })
     })
 
     await t.test('says that a server cannot be reached, and that nothing was sent', async () => {
