@@ -13,6 +13,7 @@ const PROGRAMS = {
   start: 'deploy/local/start.ts',
   demo: 'deploy/local/demo.ts',
   bench: 'test/bench/main.ts',
+  faults: 'test/faults/main.ts',
   test: 'test/run.ts',
 }
 

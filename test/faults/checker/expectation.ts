@@ -22,7 +22,13 @@ type Base = 'unknown' | { readonly content: Content }
 /** Milliseconds for which both sides must have been alike before it is certain that both gates know it. */
 export type Certainty = { readonly certainAfterMs: number; readonly nowMs: number }
 
-type Alike = { readonly content: Content; readonly fromMs: number; readonly toMs: number }
+type Alike = {
+  readonly content: Content
+  readonly fromMs: number
+  readonly toMs: number
+  /** Since the start, which waits until both sides have agreed. */
+  readonly isFirst: boolean
+}
 
 /** Every span in which both sides had the same. */
 function alikes(ours: History, theirs: History, nowMs: number): readonly Alike[] {
@@ -35,7 +41,7 @@ function alikes(ours: History, theirs: History, nowMs: number): readonly Alike[]
     const last = spans.at(-1)
     if (last !== undefined && last.content === a?.content && last.toMs === fromMs)
       spans[spans.length - 1] = { ...last, toMs }
-    else spans.push({ content: a?.content, fromMs, toMs })
+    else spans.push({ content: a?.content, fromMs, toMs, isFirst: a?.by === 'start' && b?.by === 'start' })
   }
   return spans
 }
@@ -51,10 +57,10 @@ function at(history: History, atMs: number): Version | undefined {
 function basesOf(ours: History, theirs: History, certainty: Certainty) {
   const { certainAfterMs, nowMs } = certainty
   const events = [
-    ...alikes(ours, theirs, nowMs).map(({ content, fromMs, toMs }) => ({
-      content,
-      atMs: fromMs,
-      isCertain: toMs - fromMs >= certainAfterMs,
+    ...alikes(ours, theirs, nowMs).map((alike) => ({
+      content: alike.content,
+      atMs: alike.fromMs,
+      isCertain: isCertainly(alike, certainAfterMs),
     })),
     ...theirs.flatMap(({ by, content, fromMs }, index) => {
       if (by !== 'twinscope') return []
@@ -91,12 +97,17 @@ export function expectedOf(
   )
   const isEarlier = (version: Version | undefined, more: ReadonlySet<Content>, base: Content) =>
     version?.by === 'restart' && version.content !== base && (agreed.has(version.content) || more.has(version.content))
-  if (auth?.by === 'restart' && isSurelyRegressed(a, b, certainty)) return new Set(['regressed'])
+  if (isSurelyEarlier(auth, a, b, certainty)) return new Set(['regressed'])
+  const isLost = isSurelyEarlier(other, a, b, certainty) && auth?.content !== undefined
   const expected = new Set<Expected>()
   for (const base of candidates) {
     const baseContent = base === 'unknown' ? undefined : base.content
     // Its gate may not have agreed on both contents, or not have seen the newer one: then it is no way back to it.
     if (isEarlier(auth, new Set(), baseContent)) expected.add('regressed')
+    if (isLost) {
+      expected.add('replicate')
+      continue
+    }
     const mayHaveLost = isEarlier(other, replaced, baseContent)
     for (const decision of decisions(relationship, auth?.content, other?.content, base, mayHaveLost))
       expected.add(decision)
@@ -104,14 +115,16 @@ export function expectedOf(
   return expected
 }
 
-/** The authoritative server came up with what had been agreed for long, and something newer had been agreed for long since. */
-function isSurelyRegressed(ours: History, theirs: History, certainty: Certainty): boolean {
-  const auth = lastOf(ours)
-  const certain = alikes(ours, theirs, certainty.nowMs).filter(
-    ({ fromMs, toMs }) => toMs - fromMs >= certainty.certainAfterMs,
-  )
-  const earlier = certain.findIndex(({ content }) => content === auth?.content)
-  return earlier >= 0 && certain.slice(earlier + 1).some(({ content }) => content !== auth?.content)
+function isCertainly({ fromMs, toMs, isFirst }: Alike, certainAfterMs: number): boolean {
+  return isFirst || toMs - fromMs >= certainAfterMs
+}
+
+/** The server came up with what had certainly been agreed, and something newer had certainly been agreed since. */
+function isSurelyEarlier(version: Version | undefined, ours: History, theirs: History, certainty: Certainty): boolean {
+  if (version?.by !== 'restart') return false
+  const certain = alikes(ours, theirs, certainty.nowMs).filter((alike) => isCertainly(alike, certainty.certainAfterMs))
+  const earlier = certain.findIndex(({ content }) => content === version.content)
+  return earlier >= 0 && certain.slice(earlier + 1).some(({ content }) => content !== version.content)
 }
 
 /** The table of DESIGN section 5 below its two rows on restarts. */

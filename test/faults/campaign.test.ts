@@ -1,0 +1,44 @@
+// A short campaign at the whole system, and the same with protections switched off, which must be noticed.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { campaign, describeRun, describeSummary } from './campaign.ts'
+import { makeSchedule } from './schedule.ts'
+
+/** Repeatable: `npm run faults -- --runs 1 --seed …` with the number that a failure names. */
+const SEED = 1
+const RUNS = 20
+/** A lock lives for a second here, and relationships are compared every other second. */
+const SCALE = 30
+/** Before it is divided. Milliseconds. */
+const LENGTH_MS = 120_000
+
+test(`${RUNS} runs with random faults show no violation`, { timeout: 290_000 }, async (t) => {
+  const summary = await campaign({
+    runs: RUNS,
+    seed: SEED,
+    scale: SCALE,
+    lengthMs: LENGTH_MS,
+    parallel: 2,
+    onRun: (result) => t.diagnostic(describeRun(result)),
+  })
+  t.diagnostic(describeSummary(summary))
+  assert.equal(summary.runs, RUNS)
+  assert.equal(summary.violations, 0)
+  assert.ok(summary.faults >= 20 * RUNS)
+  assert.ok(summary.writes > 0, 'a campaign in which nothing was written shows nothing')
+})
+
+test('the same seed makes the same schedule, another one another, and each has at least 20 faults', () => {
+  const timing = { scale: SCALE, lengthMs: LENGTH_MS }
+  assert.deepEqual(makeSchedule(7, timing), makeSchedule(7, timing))
+  assert.notDeepEqual(makeSchedule(7, timing).steps, makeSchedule(8, timing).steps)
+  const kinds = new Set<string>()
+  for (let seed = 0; seed < 200; seed++) {
+    const schedule = makeSchedule(seed, timing)
+    assert.ok(schedule.faults >= 20)
+    for (const { act } of schedule.steps) kinds.add(act.kind)
+  }
+  // Every kind of fault comes in two hundred runs, beside edits and requests.
+  assert.equal(kinds.size, 15)
+})
