@@ -354,6 +354,63 @@ test('a change while the server serves alone is marked until both sides agree on
   assert.equal((await rowOf(gate, A))?.changedAlone, undefined)
 })
 
+test('a change of the time alone counts as such where it is seen only when the partner is back, over restarts too', async (context) => {
+  const { dhcp, start } = setUp(context)
+  dhcp.put(aScope(A), aScope(B))
+  const gate = start()
+  dhcp.state = 'partner-down'
+  await gate.observe(never)
+  dhcp.put(aScope(A, 2))
+  dhcp.state = 'normal'
+  const again = start()
+  assert.equal((await rowOf(again, A))?.changedAlone, true)
+  // From now on it is not alone any more.
+  dhcp.put(aScope(B, 2))
+  assert.equal((await rowOf(again, B))?.changedAlone, undefined)
+  assert.equal((await rowOf(again, A))?.changedAlone, true)
+})
+
+test('a fence is answered when the commit before it is ended, and the commit after it is of an epoch that is over', async (context) => {
+  const { dhcp, start } = setUp(context)
+  dhcp.put(aScope(A))
+  const gate = start()
+  const change = { scope: A, from: dhcp.content(A), to: aScope(A, 2) }
+  const { ticket } = await prepared(gate)
+  await stageAll(gate, ticket, [change])
+  dhcp.holdNextRead()
+  const order: string[] = []
+  const commit = gate.handle('commit', commitRequest(ticket, [change])).then(() => order.push('committed'))
+  const fence = gate.handle('fence', { relationship, side: 'dhcp2', epoch: 2 }).then(() => order.push('fenced'))
+  const late = codeOf(gate, 'commit', commitRequest(ticket, [change], 'late'))
+  await new Promise(setImmediate)
+  assert.deepEqual([order, dhcp.applied], [[], []])
+  dhcp.releaseReads()
+  await Promise.all([commit, fence])
+  assert.deepEqual([order, await late], [['committed', 'fenced'], 'stale-epoch'])
+  assert.equal(dhcp.applied.length, 1)
+})
+
+test('both gates have the same base after a commit at one and an agreement at the other, over restarts', async (context) => {
+  const [target, source] = [setUp(context, 'dhcp2'), setUp(context, 'dhcp1')]
+  target.dhcp.put(aScope(A, 1))
+  source.dhcp.put(aScope(A, 2))
+  const change = { scope: A, from: target.dhcp.content(A), to: aScope(A, 2) }
+  const [result] = (await write(target.start(), [change])).results
+  const { fingerprint } = contentOf(aScope(A, 2))
+  const scopes = [{ scope: A, fingerprint, serial: result?.baseSerial as number }]
+  await ok(source.start(), 'agree', { relationship, side: 'dhcp1', epoch: 1, scopes })
+  const bases = await Promise.all(
+    [target, source].map(async ({ start }) => {
+      const row = await rowOf(start(), A)
+      return [row?.base, row?.baseEpoch, row?.baseSerial]
+    }),
+  )
+  assert.deepEqual(bases, [
+    [fingerprint, 1, 1],
+    [fingerprint, 1, 1],
+  ])
+})
+
 test('the first contact publishes nothing; later changes are pending until published, over restarts too', async (context) => {
   const { dhcp, start } = setUp(context)
   dhcp.put(aScope(A), aScope(B))

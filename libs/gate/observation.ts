@@ -29,9 +29,17 @@ export function observationOf(snapshot: Snapshot, revision: number, known?: Obse
   return { revision, readAt, instance, version, contents, unreplicable, provides, relationships, snapshot }
 }
 
-/** The failover state in which this server serves a scope; a scope that is gone counts to every relationship. */
-export function servesAlone(observation: Observation, scope: ScopeKey): boolean {
-  const alone: FailoverState = 'partner-down'
+export function isAlone(state: FailoverState): boolean {
+  return state === 'partner-down'
+}
+
+/** The relationships of a scope; a scope that is gone counts to every relationship. */
+export function relationshipsOf(observation: Observation, scope: ScopeKey): readonly DiscoveredRelationship[] {
   const member = observation.relationships.filter((found) => found.scopes === 'all' || found.scopes.includes(scope))
-  return (member.length > 0 ? member : observation.relationships).some((found) => found.state === alone)
+  return member.length > 0 ? member : observation.relationships
+}
+
+/** Whether this server serves a scope without its partner. */
+export function servesAlone(observation: Observation, scope: ScopeKey): boolean {
+  return relationshipsOf(observation, scope).some(({ state }) => isAlone(state))
 }

@@ -5,7 +5,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { ScopeKey } from '#dhcp/scope.ts'
 import type { Transaction } from './journal.ts'
-import { type Observation, servesAlone } from './observation.ts'
+import { isAlone, type Observation, relationshipsOf, servesAlone } from './observation.ts'
 
 export type SeenScope = {
   /** Absent: the scope is gone. */
@@ -16,11 +16,14 @@ export type SeenScope = {
   readonly revision: number
   /** It was first seen in the first read after a restart of the server. */
   readonly afterRestart: boolean
-  /** It was first seen while the server served without its partner. */
+  /** It was made while the server served without its partner, or may have been: it was seen in the first read after. */
   readonly alone: boolean
   /** What was last published; absent: nothing, or that the scope is gone. */
   readonly published?: string
 }
+
+/** The failover state of a relationship as it was last seen; `alone`: the server served without its partner. */
+type SeenState = { readonly state: string; readonly since: string; readonly alone?: boolean }
 
 export type Seen = {
   of(scope: string): SeenScope | undefined
@@ -55,9 +58,7 @@ export function openSeen(database: DatabaseSync, transaction: Transaction): Seen
   }
   let instance = value('instance')
   let revision = Number(value('revision') ?? 0)
-  const states = new Map<string, { readonly state: string; readonly since: string }>(
-    JSON.parse(value('states') ?? '[]') as [string, { state: string; since: string }][],
-  )
+  const states = new Map<string, SeenState>(JSON.parse(value('states') ?? '[]') as [string, SeenState][])
 
   const store = (scope: ScopeKey, entry: SeenScope) => {
     const { fingerprint = null, since, afterRestart, alone, published = null } = entry
@@ -80,9 +81,9 @@ export function openSeen(database: DatabaseSync, transaction: Transaction): Seen
 
   function recordStates(observation: Observation): boolean {
     let changed = false
-    for (const { name, nativeState } of observation.relationships) {
+    for (const { name, nativeState, state } of observation.relationships) {
       if (states.get(name)?.state === nativeState) continue
-      states.set(name, { state: nativeState, since: observation.readAt })
+      states.set(name, { state: nativeState, since: observation.readAt, alone: isAlone(state) })
       changed = true
     }
     return changed
@@ -100,6 +101,12 @@ export function openSeen(database: DatabaseSync, transaction: Transaction): Seen
       const firstContact = instance === undefined
       const afterRestart = !firstContact && instance !== observation.instance
       const changed = changedScopes(observation)
+      // What is found now was made since the last read: also where the server served alone only until a moment ago.
+      const wasAlone = (scope: ScopeKey) =>
+        relationshipsOf(observation, scope).some(({ name }) => states.get(name)?.alone)
+      const madeAlone = new Set(
+        [...changed.keys()].filter((scope) => servesAlone(observation, scope) || wasAlone(scope)),
+      )
       const statesChanged = recordStates(observation)
       if (changed.size === 0 && !afterRestart && !firstContact && !statesChanged) return
       transaction(() => {
@@ -112,7 +119,7 @@ export function openSeen(database: DatabaseSync, transaction: Transaction): Seen
             since: observation.readAt,
             revision: observation.revision,
             afterRestart,
-            alone: !firstContact && servesAlone(observation, scope),
+            alone: !firstContact && madeAlone.has(scope),
             ...(said === undefined ? {} : { published: said }),
           })
         }
