@@ -2,11 +2,8 @@
 
 import { type Static, Type } from 'typebox'
 import { Pause, Rejection } from './control.ts'
+import { literals } from './literals.ts'
 import { AUTHORITY_PROBLEMS, PlannedScopeView, RelationshipPlan } from './status-api.ts'
-
-function literals<const T extends readonly string[]>(values: T, description?: string) {
-  return Type.Unsafe<T[number]>(Type.String({ enum: [...values], ...(description ? { description } : {}) }))
-}
 
 const who = {
   actor: Type.Optional(Type.String({ maxLength: 253, description: 'The person or program that decides' })),

@@ -1,10 +1,10 @@
 // The intent that a change or request becomes: an entry of the bucket `jobs` until its final outcome is published.
 
 import { type Static, Type } from 'typebox'
+import { literals } from './literals.ts'
 import {
   ChangeCounts,
   JobCause,
-  literals,
   Name,
   ReplicationRequested,
   RequestedAct,

@@ -2,6 +2,7 @@
 // validation and the published documents. Events are in the past tense, jobs imperative.
 
 import { type Static, type TSchema, Type } from 'typebox'
+import { literals } from './literals.ts'
 
 export const Name = Type.String({ minLength: 1, maxLength: 253 })
 export const Timestamp = Type.String({ description: 'RFC 3339, UTC', pattern: '^\\d{4}-\\d{2}-\\d{2}T[\\d:.]+Z$' })
@@ -10,10 +11,6 @@ export const ScopeKeyText = Type.String({
   pattern: '^\\d{1,3}(\\.\\d{1,3}){3}/\\d{1,2}$',
 })
 const FingerprintText = Type.String({ pattern: '^v\\d+:[0-9a-f]{64}$' })
-
-export function literals<const T extends readonly string[]>(values: T, description?: string) {
-  return Type.Unsafe<T[number]>(Type.String({ enum: [...values], ...(description ? { description } : {}) }))
-}
 
 // --- events
 

@@ -3,11 +3,8 @@
 
 import { type Static, Type } from 'typebox'
 import { Pause, Rejection } from './control.ts'
+import { literals } from './literals.ts'
 import { ACTS, JobCause, REPLICATION_STATUSES, ScopeOutcome, Stage } from './messages.ts'
-
-function literals<const T extends readonly string[]>(values: T, description?: string) {
-  return Type.Unsafe<T[number]>(Type.String({ enum: [...values], ...(description ? { description } : {}) }))
-}
 
 export const SYNC_STATES = ['in-sync', 'out-of-sync', 'conflict', 'unknown'] as const
 export const RUN_STATUSES = [...REPLICATION_STATUSES, 'pending', 'running'] as const
@@ -137,24 +134,6 @@ export const RelationshipDetail = Type.Object(
 export type RelationshipDetail = Static<typeof RelationshipDetail>
 export const RelationshipList = Type.Object({ items: Type.Array(Relationship) }, { title: 'RelationshipList' })
 export type RelationshipList = Static<typeof RelationshipList>
-
-export const Server = Type.Object(
-  {
-    name: Type.String(),
-    shortName: Type.Optional(Type.String({ description: 'Accepted instead of the name' })),
-    kind: Type.Optional(Type.String()),
-    product: Type.Optional(Type.String()),
-    version: Type.Optional(Type.String()),
-    reachable: Type.Boolean(),
-    problem: Type.Optional(Type.String()),
-    watcher: Type.Optional(Type.Object({ host: Type.String(), startedAt: Type.String(), renewedAt: Type.String() })),
-    relationships: Type.Array(Type.String()),
-  },
-  { title: 'Server' },
-)
-export type Server = Static<typeof Server>
-export const ServerList = Type.Object({ items: Type.Array(Server) }, { title: 'ServerList' })
-export type ServerList = Static<typeof ServerList>
 
 // --- requests and plans
 
@@ -319,20 +298,3 @@ export const ReplicationList = Type.Object(
   { title: 'ReplicationList' },
 )
 export type ReplicationList = Static<typeof ReplicationList>
-
-export const ReplicationQuery = Type.Object(
-  {
-    relationship: Type.Optional(Type.String()),
-    server: Type.Optional(Type.String({ description: 'As source or target' })),
-    status: Type.Optional(literals(RUN_STATUSES)),
-    automatic: Type.Optional(Type.Boolean()),
-    since: Type.Optional(
-      Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}', description: 'RFC 3339; created at or after' }),
-    ),
-    children: Type.Optional(Type.Boolean({ description: 'False: without the children of server jobs. Default true' })),
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 50 })),
-    cursor: Type.Optional(Type.String({ maxLength: 512 })),
-  },
-  { additionalProperties: false },
-)
-export type ReplicationQuery = Static<typeof ReplicationQuery>

@@ -15,6 +15,7 @@ import type {
   RestoreBody,
   RestorePlan,
 } from '#contracts/decisions-api.ts'
+import type { Server } from '#contracts/servers-api.ts'
 import type {
   Accepted,
   PlanAnswer,
@@ -24,7 +25,6 @@ import type {
   ReplicationBody,
   ReplicationDetail,
   ReplicationList,
-  Server,
 } from '#contracts/status-api.ts'
 import { readEvents } from './events.ts'
 import { type Answer, ApiProblem, createHttp } from './http.ts'

@@ -1,7 +1,8 @@
 // What doctor looks at. Each finding says what to do where something is to be done.
 
 import type { Pause } from '#contracts/control.ts'
-import type { Relationship, Server } from '#contracts/status-api.ts'
+import type { Server } from '#contracts/servers-api.ts'
+import type { Relationship } from '#contracts/status-api.ts'
 import type { Api } from './api-client.ts'
 import { given } from './command.ts'
 import { plural } from './render.ts'

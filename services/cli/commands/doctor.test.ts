@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Answers, aProblem, aRelationship, twinscope } from '#cli/fake-service.ts'
-import type { RelationshipDetail, Server } from '#contracts/status-api.ts'
+import type { Server } from '#contracts/servers-api.ts'
+import type { RelationshipDetail } from '#contracts/status-api.ts'
 
 const AT = '2026-11-24T10:00:00.000Z'
 const watcher = { host: 'admin1', startedAt: AT, renewedAt: AT }

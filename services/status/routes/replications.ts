@@ -1,8 +1,9 @@
 // Requesting replications and following them.
 
 import { Type } from 'typebox'
+import { literals } from '#contracts/literals.ts'
 import { Problem } from '#contracts/problems.ts'
-import { ReplicationBody, ReplicationDetail, ReplicationList, ReplicationQuery } from '#contracts/status-api.ts'
+import { ReplicationBody, ReplicationDetail, ReplicationList, RUN_STATUSES } from '#contracts/status-api.ts'
 import { acceptJob, JOB_RESPONSES, JobHeaders } from '#status/accept.ts'
 import type { App, AppParts } from '#status/app.ts'
 import { openEventStream } from '#status/live.ts'
@@ -13,6 +14,21 @@ import { detailOf, replicationOf } from '#status/replications.ts'
 
 const ByJob = Type.Object({ job: Type.String({ maxLength: 64 }) })
 const DEFAULT_LIMIT = 50
+const ReplicationQuery = Type.Object(
+  {
+    relationship: Type.Optional(Type.String()),
+    server: Type.Optional(Type.String({ description: 'As source or target' })),
+    status: Type.Optional(literals(RUN_STATUSES)),
+    automatic: Type.Optional(Type.Boolean()),
+    since: Type.Optional(
+      Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}', description: 'RFC 3339; created at or after' }),
+    ),
+    children: Type.Optional(Type.Boolean({ description: 'False: without the children of server jobs. Default true' })),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 50 })),
+    cursor: Type.Optional(Type.String({ maxLength: 512 })),
+  },
+  { additionalProperties: false },
+)
 
 export function cursorOf(last: { readonly createdAt: string; readonly job: string }): string {
   return Buffer.from(JSON.stringify([last.createdAt, last.job])).toString('base64url')
