@@ -49,8 +49,11 @@ export const ManifestRow = Type.Object({
   baseSerial: Type.Optional(Type.Integer()),
   /** True: the live content is an earlier base and was first seen after a restart of the server. */
   regressed: Type.Optional(Type.Boolean()),
-  /** True: the live content was first seen after a restart of the server. The other side may know of a newer base. */
-  afterRestart: Type.Optional(Type.Boolean()),
+  /**
+   * True: the server had this content before, then another one, and after a restart this one again. Where the partner
+   * has agreed on something newer, it is an old file, whether or not this gate has heard of that.
+   */
+  returned: Type.Optional(Type.Boolean()),
   /** True: it changed while this server served alone (partner-down). */
   changedAlone: Type.Optional(Type.Boolean()),
   /** True: a recovery left this scope in a state that is neither pre-image nor wanted. */

@@ -329,6 +329,21 @@ test('an earlier content is regressed after a restart, and an ordinary change wi
   assert.equal((await rowOf(gate, A))?.regressed, true)
 })
 
+test('a content that comes back with a restart was there before, though nobody had agreed on it', async (context) => {
+  const { dhcp, start } = setUp(context)
+  const gate = start()
+  for (const version of [1, 2]) {
+    dhcp.put(aScope(A, version))
+    assert.equal((await rowOf(gate, A))?.returned, undefined)
+  }
+  dhcp.put(aScope(A, 1))
+  dhcp.instance = 'second'
+  assert.equal((await rowOf(gate, A))?.returned, true)
+  dhcp.put(aScope(A, 3))
+  dhcp.instance = 'third'
+  assert.equal((await rowOf(gate, A))?.returned, undefined, 'a content that was never there is new')
+})
+
 test('a scope that is gone after a restart, since its creation was lost, is regressed too', async (context) => {
   const { dhcp, start } = setUp(context)
   const gate = start()

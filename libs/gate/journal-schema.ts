@@ -23,6 +23,8 @@ CREATE INDEX IF NOT EXISTS base_history_by_scope ON base_history (relationship, 
 CREATE TABLE IF NOT EXISTS seen (
   scope TEXT PRIMARY KEY, fingerprint TEXT, since TEXT NOT NULL, revision INTEGER NOT NULL,
   after_restart INTEGER NOT NULL, alone INTEGER NOT NULL, published TEXT) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS seen_history (scope TEXT NOT NULL, fingerprint TEXT, at TEXT NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS seen_history_by_scope ON seen_history (scope, fingerprint);
 CREATE TABLE IF NOT EXISTS dirty (
   relationship TEXT NOT NULL, scope TEXT NOT NULL, message TEXT NOT NULL, at TEXT NOT NULL,
   PRIMARY KEY (relationship, scope)) STRICT, WITHOUT ROWID;

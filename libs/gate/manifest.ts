@@ -72,7 +72,7 @@ function rowsOf(
       ...(base?.fingerprint === undefined ? {} : { base: base.fingerprint }),
       ...(base === undefined ? {} : { baseEpoch: base.epoch, baseSerial: base.serial }),
       ...(regressed ? { regressed } : {}),
-      ...(current?.afterRestart === true ? { afterRestart: true } : {}),
+      ...(current?.afterRestart === true && journal.seen.wasBefore(scope, live) ? { returned: true } : {}),
       // What both sides have agreed on since is nobody's lone change any more.
       ...(current?.alone === true && !isBase ? { changedAlone: true } : {}),
       ...(dirty.has(scope) ? { dirty: true } : {}),

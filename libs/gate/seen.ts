@@ -30,6 +30,8 @@ export type Seen = {
   entries(): Iterable<[ScopeKey, SeenScope]>
   /** The last read that is recorded, 0 before the first. */
   lastRevision(): number
+  /** Whether a scope was seen like this before, and then as something else. */
+  wasBefore(scope: string, fingerprint: string | undefined): boolean
   /** Records a read: scopes that are not as they were last seen. */
   record(observation: Observation): void
   published(scope: ScopeKey, fingerprint: string | undefined): void
@@ -44,6 +46,19 @@ export function openSeen(database: DatabaseSync, transaction: Transaction): Seen
   const setMeta = database.prepare('INSERT OR REPLACE INTO meta VALUES (?, ?)')
   const put = database.prepare('INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?, ?, ?)')
   const remove = database.prepare('DELETE FROM seen WHERE scope = ?')
+  const before = database.prepare('SELECT 1 FROM seen_history WHERE scope = ? AND fingerprint IS ? LIMIT 1')
+  const forget = database.prepare('DELETE FROM seen_history WHERE scope = ? AND fingerprint IS ?')
+  const remember = database.prepare('INSERT INTO seen_history VALUES (?, ?, ?)')
+  // The newest of each scope stays: a file may be older than what is kept.
+  const pruneHistory = database.prepare(
+    `DELETE FROM seen_history AS old WHERE at < ?
+       AND EXISTS (SELECT 1 FROM seen_history AS newer WHERE newer.scope = old.scope AND newer.rowid > old.rowid)`,
+  )
+  /** A content counts from when it was last replaced, and is kept once. */
+  const replaced = (scope: ScopeKey, fingerprint: string | null, at: string) => {
+    forget.run(scope, fingerprint)
+    remember.run(scope, fingerprint, at)
+  }
   const value = (key: string) => meta.get(key)?.value as string | undefined
   const scopes = new Map<ScopeKey, SeenScope>()
   for (const row of database.prepare('SELECT * FROM seen ORDER BY scope').all()) {
@@ -94,6 +109,7 @@ export function openSeen(database: DatabaseSync, transaction: Transaction): Seen
     entries: () => scopes.entries(),
     lastRevision: () => revision,
     stateSince: (relationship) => states.get(relationship)?.since,
+    wasBefore: (scope, fingerprint) => before.get(scope, fingerprint ?? null) !== undefined,
     record(observation) {
       // Reads may overlap; one that was begun before what is recorded would look like a change back.
       if (observation.revision < revision) return
@@ -111,7 +127,9 @@ export function openSeen(database: DatabaseSync, transaction: Transaction): Seen
       if (changed.size === 0 && !afterRestart && !firstContact && !statesChanged) return
       transaction(() => {
         for (const [scope, fingerprint] of changed) {
-          const { published = undefined } = scopes.get(scope) ?? {}
+          const known = scopes.get(scope)
+          const { published = undefined } = known ?? {}
+          if (!firstContact) replaced(scope, known?.fingerprint ?? null, observation.readAt)
           // At the first contact there is nothing that a scope could have changed from; the reconcile tick compares it.
           const said = firstContact ? fingerprint : published
           store(scope, {
@@ -129,9 +147,10 @@ export function openSeen(database: DatabaseSync, transaction: Transaction): Seen
       })
       instance = observation.instance
     },
-    prune(before) {
+    prune(earliest) {
+      pruneHistory.run(earliest)
       for (const [scope, { fingerprint, published, since }] of scopes) {
-        if (fingerprint !== undefined || published !== undefined || since >= before) continue
+        if (fingerprint !== undefined || published !== undefined || since >= earliest) continue
         remove.run(scope)
         scopes.delete(scope)
       }

@@ -14,7 +14,7 @@ const old = { live: 'old', base: 'old', baseEpoch: 1, baseSerial: 1 }
 const written = { live: 'new', base: 'new', baseEpoch: 1, baseSerial: 2 }
 
 test('a source that came up with what was agreed before the last write is held, though its own gate has not heard of it', () => {
-  assert.deepEqual(decisionFor({ ...old, afterRestart: true }, written), { kind: 'hold', code: 'regressed' })
+  assert.deepEqual(decisionFor({ ...old, returned: true }, written), { kind: 'hold', code: 'regressed' })
 })
 
 test('the same content without a restart is a change that was taken back', () => {
@@ -23,7 +23,7 @@ test('the same content without a restart is a change that was taken back', () =>
 
 test('a source that restarted with the base that both agree on has nothing old', () => {
   const target = { live: 'edited', base: 'old', baseEpoch: 1, baseSerial: 1 }
-  assert.deepEqual(decisionFor({ ...old, afterRestart: true }, target), { kind: 'hold', code: 'foreign-edit' })
+  assert.deepEqual(decisionFor({ ...old, returned: true }, target), { kind: 'hold', code: 'foreign-edit' })
 })
 
 const S = '10.0.0.0/24'

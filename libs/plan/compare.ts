@@ -19,7 +19,7 @@ export type SideRow = {
   readonly baseEpoch?: number | undefined
   readonly baseSerial?: number | undefined
   readonly regressed?: boolean | undefined
-  readonly afterRestart?: boolean | undefined
+  readonly returned?: boolean | undefined
   readonly changedAlone?: boolean | undefined
   readonly dirty?: boolean | undefined
   readonly unreplicable?: string | undefined
@@ -77,14 +77,12 @@ export function newerBase(a: SideRow | undefined, b: SideRow | undefined): Scope
 }
 
 /**
- * Whether the authoritative side came up with an old file. Its own gate knows that of contents before its base; where
- * the server restarts after the partner was written and before its own gate has agreed, only the partner's newer base
- * tells that what was agreed before is old.
+ * Whether the authoritative side came up with an old file. Its own gate knows that of earlier bases; but what was
+ * copied may have been replaced before its gate agreed, and then only it tells that this had been there before.
  */
 function isRegressed(row: SideRow | undefined, base: ScopeBase): boolean {
   if (row === undefined || row.regressed === true) return row !== undefined
-  const isOwnBase = rank(row)[0] > 0 && row.base === row.live
-  return row.afterRestart === true && isOwnBase && base.known && base.content !== row.live
+  return row.returned === true && base.known && base.content !== row.live
 }
 
 function later(a: string | undefined, b: string | undefined): string | undefined {
