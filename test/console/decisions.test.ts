@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import type { ReplicationRequested } from '#contracts/messages.ts'
+import { eventually } from '#harness/eventually.ts'
 import { launchBrowser, type Scheme, violations, withPage } from './browser.ts'
 import { type DecidingFleet, DHCP1, DHCP2, playDecidingFleet, RELATIONSHIP, TOKEN } from './deciding-fleet.ts'
 import { aScope, type StatusFixture, startStatus } from './status-fixture.ts'
@@ -113,9 +114,12 @@ test('a side is picked per scope: one is kept, one adopted, one rejected, in one
     await page.fill('#field-reason', 'CHG-1')
     const before = fleet.requests.length
     await page.click(`${DIALOG} [type=submit]`)
-    await page.waitForFunction(
-      `document.querySelectorAll('${DIALOG} .pill[data-state="replicated"], ${DIALOG} .pill[data-state="done"]').length >= 3`,
-    )
+    await page.waitForSelector(`${DIALOG} .scope:has-text("Reject") .pill[data-state="done"]`)
+    for (const direction of ['dhcp1 → dhcp2', 'dhcp2 → dhcp1']) {
+      await page.waitForSelector(
+        `${DIALOG} .scope:has-text("${direction}") > .scope-head .pill[data-state="replicated"]`,
+      )
+    }
     const made = fleet.requests.slice(before)
     const [keep, adopt, reject] = made
     assert.equal(made.length, 3)
@@ -245,9 +249,8 @@ test('the authority is moved with its consequence said; one that changed meanwhi
     assert.match(asked, /Move the authority to dhcp2/)
 
     await system.setAuthority(RELATIONSHIP, DHCP1, 2)
-    await page.waitForFunction(
-      `fetch('/v1/relationships/${RELATIONSHIP}/authority').then(async (r) => (await r.json()).epoch === 2)`,
-    )
+    const path = `/v1/relationships/${RELATIONSHIP}/authority`
+    await eventually(async () => (await system.get<{ epoch?: number }>(path)).epoch === 2, { what: 'epoch 2 is seen' })
     await page.click(`${DIALOG} [type=submit]`)
     await page.waitForSelector(`${DIALOG} [role=alert]:not([hidden])`)
     assert.match(await text(page, `${DIALOG} [role=alert]`), /not what was looked at/)

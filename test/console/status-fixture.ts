@@ -196,6 +196,12 @@ export async function startStatus(options: { readonly env?: Record<string, strin
     readyWhen: (line: string) => line.includes('"msg":"ready"'),
     // Where other tests run beside it, a start alone may take long.
     readyTimeoutMs: 40_000,
+  }).catch(async (error: unknown) => {
+    // What was started before it must not outlive a start that failed.
+    await messaging.close()
+    await nats.stop()
+    await rm(directory, { recursive: true, force: true })
+    throw error
   })
   const gatesBucket = await openBucket(messaging, BUCKETS.gates)
   const authorityBucket = await openBucket(messaging, BUCKETS.authority)
