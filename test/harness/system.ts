@@ -43,7 +43,7 @@ export type System = {
   stop(): Promise<void>
 }
 
-const FINAL = new Set(['replicated', 'already-in-sync', 'held', 'refused', 'failed', 'superseded'])
+const FINAL = new Set(['replicated', 'already-in-sync', 'done', 'held', 'refused', 'failed', 'superseded'])
 
 export async function startSystem(options: SystemOptions): Promise<System> {
   const dataDir = await mkdtemp(join(tmpdir(), 'twinscope-system-'))
