@@ -3,10 +3,12 @@
 import type { GateInput, WriteAnswer } from '#protocol/gate-types.ts'
 import {
   noteLive,
+  noteOverwritten,
   noteRead,
   noteWritten,
   problemOfBases,
   problemOfBegin,
+  problemOfOverwritten,
   problemOfRecovery,
   problemOfWrite,
 } from './invariants.ts'
@@ -59,7 +61,20 @@ function writeOutcomes(
   server: ServerName,
   { writes }: WriteEffect,
 ): readonly Outcome[] {
-  const all: Outcome = { label: 'takes', world: take(world, scenario, server, writes), answer: { kind: 'applied' } }
+  // An edit after the gate's read is seen in front of the write, or found afterwards; the drivers look for both.
+  const edited = writes.filter(({ scope }) => world.ghost.gap[server].includes(scope)).map(({ scope }) => scope)
+  const overwrote = Object.fromEntries(edited.map((scope) => [scope, 'kept']))
+  const taken = noteOverwritten(take(world, scenario, server, writes), server, edited)
+  const applied: WriteAnswer = { kind: 'applied', ...(edited.length === 0 ? {} : { overwrote }) }
+  const all: Outcome = { label: 'takes', world: taken, answer: applied }
+  if (edited.length > 0) {
+    const seen: Outcome = {
+      label: 'was edited just now, so it is not sent:',
+      world,
+      answer: { kind: 'changed', message: 'edited' },
+    }
+    return [all, seen]
+  }
   if (world.budget.badWrites === 0) return [all]
   const bad = spend(world, 'badWrites')
   const unknown: WriteAnswer = { kind: 'unknown', message: 'no answer' }
@@ -169,7 +184,10 @@ export function performed(world: World, scenario: Scenario, server: ServerName, 
       return [good, { label: 'cannot persist', world: failed, input: { kind: 'persistAnswered', persisted: false } }]
     }
     case 'journalEnd': {
-      const problem = problemOfBases(world, effect.bases) ?? problemOfRecovery(world, server, effect)
+      const problem =
+        problemOfBases(world, effect.bases) ??
+        problemOfRecovery(world, server, effect) ??
+        problemOfOverwritten(world, server, effect)
       const ended = end(journal, effect, doRemember)
       const input: GateInput = { kind: 'ended', serial: ended.serial }
       const text = effect.results.map(({ scope, result, code }) => `${scope} ${code ?? result}`).join(', ')

@@ -6,6 +6,7 @@ import { type Performed, performed } from './gate-effects.ts'
 import { noteReleased } from './invariants.ts'
 import {
   type AnsweredEffect,
+  EMPTY_JOURNAL,
   gateOf,
   journalOf,
   type Next,
@@ -16,6 +17,7 @@ import {
   spend,
   type World,
   withGate,
+  withJournal,
 } from './world.ts'
 
 /** Takes a gate's answer to whoever waits for it. */
@@ -134,6 +136,10 @@ export function gateSteps(world: World, scenario: Scenario, server: ServerName, 
   if (covered !== undefined) {
     const expired: GateInput = { kind: 'coverExpired', relationship: RELATIONSHIP, job: covered }
     steps.push({ ...feed(world, scenario, server, expired, receive), label: 'covers no longer: its time is over' })
+  }
+  if (world.budget.journalLosses > 0 && world.w0.run === undefined && world.w1.run === undefined) {
+    const lost = withJournal(spend(world, 'journalLosses'), server, EMPTY_JOURNAL)
+    steps.push({ label: 'begins again with an empty journal', world: restart(lost, server) })
   }
   if (world.budget.gateKills > 0 && (gate.effects.length > 0 || Object.keys(gate.state.tickets).length > 0))
     steps.push({ label: 'dies and restarts', world: restart(spend(world, 'gateKills'), server) })

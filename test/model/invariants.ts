@@ -20,6 +20,8 @@ export type Ghost = {
   readonly gap: PerServer<readonly string[]>
   /** Scopes edited while a commit was under way, until both sides are equal: what came of it may be held. */
   readonly raced: readonly string[]
+  /** Scopes in which the write under way replaced an edit of that gap. */
+  readonly overwritten: PerServer<readonly string[]>
   /** The last read under the gate's mutex that belongs to a commit. */
   readonly read: PerServer<{ readonly job: string; readonly normal: boolean } | null>
 }
@@ -32,6 +34,7 @@ export function initialGhost(scopes: readonly string[], content: string): Ghost 
     wrote: { a: {}, b: {} },
     gap: { a: [], b: [] },
     raced: [],
+    overwritten: { a: [], b: [] },
     read: { a: null, b: null },
   }
 }
@@ -103,9 +106,17 @@ export function noteRead(world: World, server: ServerName): World {
 
 /** Nobody holds the mutex any more: what is remembered for whoever held it is over. */
 export function noteReleased(world: World, server: ServerName): World {
-  const { read, gap } = world.ghost
-  if (read[server] === null && gap[server].length === 0) return world
-  return { ...world, ghost: { ...world.ghost, read: put(read, server, null), gap: put(gap, server, []) } }
+  const { read, gap, overwritten } = world.ghost
+  if (read[server] === null && gap[server].length === 0 && overwritten[server].length === 0) return world
+  return {
+    ...world,
+    ghost: {
+      ...world.ghost,
+      read: put(read, server, null),
+      gap: put(gap, server, []),
+      overwritten: put(overwritten, server, []),
+    },
+  }
 }
 
 /** The servers that a record of the highest durable epoch calls authoritative. */
@@ -153,7 +164,12 @@ function problemOfScope(
   if (isHeldByPolicy && !isInGap && world.ghost.own[server][scope] === named(live))
     return `the operator's edit ${named(live)} of ${scope} on ${server} was overwritten though the policy holds it`
   const version = versionOf(world, scenario, partnerOf(server), scope, fingerprint)
-  if (version >= 0 && version < (world.ghost.wrote[server][scope] ?? 0))
+  // What nobody has ever read at a server that comes up with it is new by all that can be known.
+  const source = partnerOf(server)
+  const wasSeen =
+    serverOf(world, source).saved === undefined ||
+    journalOf(world, source).seen[scope]?.before.includes(named(fingerprint)) === true
+  if (wasSeen && version >= 0 && version < (world.ghost.wrote[server][scope] ?? 0))
     return `${scope} was overwritten with the older content ${named(fingerprint)}`
   const known = journalOf(world, server).results[work.job]?.find((result) => result.scope === scope)
   if (known?.result === 'written' && known.wanted === fingerprint) return `${work.job} wrote ${scope} twice`
@@ -188,6 +204,24 @@ export function noteWritten(world: World, scenario: Scenario, server: ServerName
     if (version > (wrote[server][scope] ?? 0)) wrote = put(wrote, server, { ...wrote[server], [scope]: version })
   }
   return { ...world, ghost: { ...world.ghost, wrote } }
+}
+
+export function noteOverwritten(world: World, server: ServerName, scopes: readonly string[]): World {
+  if (scopes.length === 0) return world
+  return { ...world, ghost: { ...world.ghost, overwritten: put(world.ghost.overwritten, server, scopes) } }
+}
+
+/** What was overwritten in the gap is told with the result. */
+export function problemOfOverwritten(
+  world: World,
+  server: ServerName,
+  end: Extract<GateEffect, { kind: 'journalEnd' }>,
+): string | undefined {
+  const silent = end.results.find(
+    ({ scope, result, code }) =>
+      world.ghost.overwritten[server].includes(scope) && result === 'written' && code !== 'overwrote-edit',
+  )
+  return silent === undefined ? undefined : `an edit of ${silent.scope} was overwritten, and nobody is told`
 }
 
 export function problemOfBegin(world: World, server: ServerName, job: string): string | undefined {

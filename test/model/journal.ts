@@ -132,7 +132,10 @@ export function recordSeen(world: World, server: ServerName): World {
   for (const scope of scopes) {
     const content = dhcp.live[scope]
     if (seen[scope]?.content === content && seen[scope] !== undefined) continue
-    seen = { ...seen, [scope]: { ...(content === undefined ? {} : { content }), afterRestart: dhcp.rebooted } }
+    const before = [...(seen[scope]?.before ?? []), seen[scope]?.content ?? ABSENT]
+      .filter((one, index, all) => all.indexOf(one) === index)
+      .sort()
+    seen = { ...seen, [scope]: { ...(content === undefined ? {} : { content }), afterRestart: dhcp.rebooted, before } }
   }
   return withServer(withJournal(world, server, { ...journal, seen }), server, { ...dhcp, rebooted: false })
 }
@@ -146,6 +149,7 @@ export function sideOf(world: World, server: ServerName, live: Contents = server
     const base = journal.bases[scope]
     const seen = journal.seen[scope]
     const restoredBy = journal.restored[scope]
+    const returned = seen?.afterRestart === true && seen.content === content && seen.before.includes(content ?? ABSENT)
     const regressed =
       seen?.afterRestart === true &&
       seen.content === content &&
@@ -158,7 +162,7 @@ export function sideOf(world: World, server: ServerName, live: Contents = server
       ...(base?.content === undefined ? {} : { base: base.content }),
       ...(base === undefined ? {} : { baseEpoch: base.epoch, baseSerial: base.serial }),
       ...(regressed ? { regressed } : {}),
-      ...(seen?.afterRestart === true && seen.content === content ? { afterRestart: true } : {}),
+      ...(returned ? { returned } : {}),
       ...(journal.dirty.includes(scope) ? { dirty: true } : {}),
       ...(restoredBy === undefined ? {} : { restored: { job: restoredBy, at: 'then' } }),
     }

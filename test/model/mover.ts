@@ -12,7 +12,7 @@ import {
 import { isUnderWay, newAuthorityRevision, newRequest } from './names.ts'
 import {
   gateOf,
-  type Mover,
+  type Move,
   type Next,
   RELATIONSHIP,
   type Scenario,
@@ -21,19 +21,23 @@ import {
   type World,
 } from './world.ts'
 
-type Run = NonNullable<Mover['run']>
+/** `to` absent: the move is over. */
+function replaced(world: World, run: Move, to?: Move): World {
+  const others = world.mover.moves.filter((one) => one !== run)
+  return { ...world, mover: { moves: to === undefined ? others : [...others, to] } }
+}
 
-function give(world: World, scenario: Scenario, run: Run, input: TakeoverInput): World {
+function give(world: World, scenario: Scenario, run: Move, input: TakeoverInput): World {
   const { state, effects } = stepTakeover(run.state, input, scenario.checks.takeover)
   const [effect] = effects
   if (effect === undefined) throw new Error(`the move ignored "${input.kind}" in phase "${run.state.phase}"`)
-  return { ...world, mover: { run: { state, effect } } }
+  return replaced(world, run, { state, effect })
 }
 
 /** A gate's answer to a fence; `undefined` where the mover does not wait for it. */
 export function receiveMove(world: World, scenario: Scenario, from: number, reply: GateReply): World | undefined {
-  const { run } = world.mover
-  if (run?.waitsFor !== from) return undefined
+  const run = world.mover.moves.find(({ waitsFor }) => waitsFor === from)
+  if (run === undefined) return undefined
   const isInform = run.effect.kind === 'inform'
   if (reply.kind === 'fenced') return give(world, scenario, run, { kind: isInform ? 'informed' : 'fenced' })
   const code = reply.kind === 'refused' ? reply.code : reply.kind
@@ -46,7 +50,7 @@ function knownAt(world: World, server: string): KnownAtGate {
   return known === undefined ? { kind: 'knows-nothing' } : { kind: 'knows', side: known.side, epoch: known.epoch }
 }
 
-function perform(world: World, scenario: Scenario, run: Run): Next[] {
+function perform(world: World, scenario: Scenario, run: Move): Next[] {
   const { effect } = run
   switch (effect.kind) {
     case 'read-authority': {
@@ -78,7 +82,7 @@ function perform(world: World, scenario: Scenario, run: Run): Next[] {
       const net = [...world.net, { from, to: server as ServerName, request }].sort(
         (one, other) => one.from - other.from,
       )
-      const waiting = { ...world, net, mover: { run: { ...run, waitsFor: from } } }
+      const waiting = replaced({ ...world, net }, run, { ...run, waitsFor: from })
       return [{ label: `tells ${server} of epoch ${epoch} of ${side}`, world: waiting }]
     }
     case 'publish': {
@@ -91,10 +95,18 @@ function perform(world: World, scenario: Scenario, run: Run): Next[] {
       const authority = { side: side as ServerName, epoch, revision: newAuthorityRevision(world) }
       const published = { ...world, kv: { ...world.kv, authority } }
       const label = `publishes epoch ${epoch} of ${side}`
-      return [{ label, world: give(published, scenario, run, { kind: 'published' }) }]
+      const after = give(published, scenario, run, { kind: 'published' })
+      const isBack = known !== undefined && known.epoch >= epoch
+      return [
+        {
+          label,
+          world: after,
+          ...(isBack ? { problem: `the record went from epoch ${known.epoch} to ${epoch}` } : {}),
+        },
+      ]
     }
     case 'finish':
-      return [{ label: `is done: ${effect.result.kind}`, world: { ...world, mover: {} } }]
+      return [{ label: `is done: ${effect.result.kind}`, world: replaced(world, run) }]
     default:
       return effect satisfies never
   }
@@ -111,14 +123,13 @@ function start(world: World, scenario: Scenario): Next[] {
     force: scenario.force === true,
   }
   const { state, effects } = startTakeover(request)
-  const run: Run = { state, effect: effects[0] as TakeoverEffect }
-  return [{ label: `begins to move the authority to ${to}`, world: { ...spend(world, 'moves'), mover: { run } } }]
+  const move: Move = { state, effect: effects[0] as TakeoverEffect }
+  const begun = { ...spend(world, 'moves'), mover: { moves: [...world.mover.moves, move] } }
+  return [{ label: `somebody begins to move the authority to ${to}`, world: begun }]
 }
 
-/** Everything that may happen next to whoever moves the authority. */
-export function moverSteps(world: World, scenario: Scenario): Next[] {
-  const { run } = world.mover
-  if (run === undefined) return world.budget.moves > 0 ? start(world, scenario) : []
+function moveSteps(world: World, scenario: Scenario, run: Move): Next[] {
+  const to = run.state.request.to
   const steps: Next[] = []
   if (run.waitsFor === undefined) steps.push(...perform(world, scenario, run))
   else {
@@ -129,6 +140,13 @@ export function moverSteps(world: World, scenario: Scenario): Next[] {
       steps.push({ label: 'waits no longer for an answer', world: give(after, scenario, run, input) })
     }
   }
-  if (world.budget.moverKills > 0) steps.push({ label: 'dies', world: { ...spend(world, 'moverKills'), mover: {} } })
-  return steps
+  if (world.budget.moverKills > 0) steps.push({ label: 'dies', world: replaced(spend(world, 'moverKills'), run) })
+  return steps.map((one) => ({ ...one, label: `the move to ${to} ${one.label}` }))
+}
+
+/** Everything that may happen next to whoever moves the authority. */
+export function moverSteps(world: World, scenario: Scenario): Next[] {
+  const { moves } = world.mover
+  const mayBegin = world.budget.moves > 0 && (moves.length === 0 || scenario.areMovesTogether === true)
+  return [...moves.flatMap((run) => moveSteps(world, scenario, run)), ...(mayBegin ? start(world, scenario) : [])]
 }

@@ -20,7 +20,8 @@ const workersOf = (world: World): readonly Worker[] => [world.w0, world.w1]
 
 export function newRequest(world: World): number {
   const used = new Set<number | undefined>(requestsOf(world).map(({ from }) => from))
-  for (const { run } of [...workersOf(world), world.mover]) used.add(run?.waitsFor)
+  for (const { run } of workersOf(world)) used.add(run?.waitsFor)
+  for (const { waitsFor } of world.mover.moves) used.add(waitsFor)
   for (let from = 0; ; from++) if (!used.has(from)) return from
 }
 
@@ -88,7 +89,6 @@ export function newRevision(world: World, name: string): string {
 export function newAuthorityRevision(world: World): string {
   const used = new Set<string>()
   if (world.kv.authority !== undefined) used.add(world.kv.authority.revision)
-  const record = world.mover.run?.state.record
-  if (record !== undefined) used.add(`R${record.revision}`)
+  for (const { state } of world.mover.moves) if (state.record !== undefined) used.add(`R${state.record.revision}`)
   return firstUnused('R', used)
 }

@@ -12,7 +12,7 @@ const STEPS = 400
 
 /** Nobody has anything under way. */
 export function isCalm({ w0, w1, ga, gb, net, mover }: World): boolean {
-  const isIdle = w0.run === undefined && w1.run === undefined && mover.run === undefined && net.length === 0
+  const isIdle = w0.run === undefined && w1.run === undefined && mover.moves.length === 0 && net.length === 0
   return isIdle && [ga, gb].every(({ state }) => state.running === undefined && state.queue.length === 0)
 }
 

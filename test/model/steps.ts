@@ -24,6 +24,9 @@ import {
 
 export const ALL: Checks = { gate: ALL_CHECKS, run: ALL_RUN_CHECKS, takeover: ALL_TAKEOVER_CHECKS }
 
+/** Nobody waits for the answer to a stray request. */
+const FIRST_STRAY = 90
+
 /** Both sides are equal and agreed on it, and `a` is authoritative in epoch 1. */
 export function initialWorld(scenario: Scenario): World {
   const live = Object.fromEntries(scenario.scopes.map((scope) => [scope, '0']))
@@ -38,7 +41,7 @@ export function initialWorld(scenario: Scenario): World {
     restored: {},
     earlier: doesRestart ? Object.fromEntries(scenario.scopes.map((scope) => [scope, ['0']])) : {},
     seen: doesRestart
-      ? Object.fromEntries(scenario.scopes.map((scope) => [scope, { content: '0', afterRestart: false }]))
+      ? Object.fromEntries(scenario.scopes.map((scope) => [scope, { content: '0', afterRestart: false, before: [] }]))
       : {},
   }
   const gate = (name: 'a' | 'b') => ({
@@ -54,12 +57,12 @@ export function initialWorld(scenario: Scenario): World {
     jb: journal,
     sa: server,
     sb: server,
-    net: [],
+    net: (scenario.strayMessages ?? []).map((message, index) => ({ ...message, from: FIRST_STRAY + index })),
     kv: {
       authority: { side: 'a', epoch: 1, revision: 'R0' },
       jobs: (scenario.requests ?? []).map((job, index) => ({ ...job, revision: `R${index + 1}`, stored: true })),
     },
-    mover: {},
+    mover: { moves: [] },
     budget: { ...NO_ACCIDENTS, ...scenario.accidents, moves: scenario.moves?.length ?? 0 },
     ghost: initialGhost(scenario.scopes, '0'),
   }
@@ -74,7 +77,8 @@ function messages(world: World, scenario: Scenario, onReply: Receive): Next[] {
   return world.net.flatMap((message, index) => {
     const { from, to, request } = message
     if (index > 0 && JSON.stringify(world.net[index - 1]) === JSON.stringify(message)) return []
-    const arrived = request.op === 'prepare' ? { ...request, ticket: newTicket(world) } : request
+    const arrived =
+      request.op === 'prepare' && request.ticket === '' ? { ...request, ticket: newTicket(world) } : request
     const taken = { ...world, net: world.net.filter((_, other) => other !== index) }
     const input = { kind: 'request', from, request: arrived } as const
     const text = `${request.op} (request ${from})`
@@ -98,7 +102,8 @@ function operators(world: World, scenario: Scenario): Next[] {
       const { [edit.scope]: _, ...rest } = dhcp.live
       const live = edit.content === undefined ? rest : { ...dhcp.live, [edit.scope]: edit.content }
       const noted = noteEdit(world, server, edit.scope, edit.content)
-      const edited = withServer(noted, server, { ...dhcp, live, edits: dhcp.edits + 1 })
+      const saved = edit.save === true ? { saved: live } : {}
+      const edited = withServer(noted, server, { ...dhcp, live, edits: dhcp.edits + 1, ...saved })
       steps.push({
         label: `an operator makes ${edit.scope} of ${server} ${edit.content ?? 'absent'}`,
         world: noteLive(edited, [edit.scope]),
@@ -129,7 +134,7 @@ export function steps(world: World, scenario: Scenario): Next[] {
     ...messages(world, scenario, onReply),
     ...named('worker w0', workerSteps(world, scenario, 'w0')),
     ...(scenario.workers === 2 ? named('worker w1', workerSteps(world, scenario, 'w1')) : []),
-    ...named('the mover', moverSteps(world, scenario)),
+    ...moverSteps(world, scenario),
     ...operators(world, scenario),
   ]
   return found.map((one) => ({ ...one, world: forgetResults(one.world) }))

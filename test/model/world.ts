@@ -39,6 +39,9 @@ export type DhcpServer = {
 
 export type Base = { readonly epoch: number; readonly serial: number; readonly content?: string }
 
+/** How the last read found a scope, and what other reads had found before. */
+export type Seen = { readonly content?: string; readonly afterRestart: boolean; readonly before: readonly string[] }
+
 /** What a gate has on its disk. */
 export type Journal = {
   readonly authority?: GateAuthority
@@ -50,7 +53,7 @@ export type Journal = {
   readonly restored: Readonly<Record<string, string>>
   /** Earlier contents, to know an old file when one comes up. Only where the scenario restarts servers. */
   readonly earlier: Readonly<Record<string, readonly string[]>>
-  readonly seen: Readonly<Record<string, { readonly content?: string; readonly afterRestart: boolean }>>
+  readonly seen: Readonly<Record<string, Seen>>
 }
 
 export type AnsweredEffect = Exclude<GateEffect, { kind: 'reply' }>
@@ -91,14 +94,13 @@ export type Got =
   | { readonly kind: 'staged' }
   | { readonly kind: 'gates'; readonly known: readonly (GateAuthority | 'nothing')[] }
 
-/** Somebody who moves the authority. */
-export type Mover = {
-  readonly run?: {
-    readonly state: TakeoverState
-    readonly effect: TakeoverEffect
-    readonly waitsFor?: number
-  }
+/** Moves of the authority that are under way. */
+export type Move = {
+  readonly state: TakeoverState
+  readonly effect: TakeoverEffect
+  readonly waitsFor?: number
 }
+export type Mover = { readonly moves: readonly Move[] }
 
 /** How many accidents of each kind may still happen. */
 export type Budget = {
@@ -114,6 +116,8 @@ export type Budget = {
   readonly readFailures: number
   readonly journalFailures: number
   readonly persistFailures: number
+  /** Times that the disk of a gate is replaced by an empty one, while no run is under way. */
+  readonly journalLosses: number
   readonly kvLosses: number
   readonly restarts: number
   /** Changes of a server's failover state. */
@@ -134,6 +138,7 @@ export const NO_ACCIDENTS: Budget = {
   readFailures: 0,
   journalFailures: 0,
   persistFailures: 0,
+  journalLosses: 0,
   kvLosses: 0,
   restarts: 0,
   stateChanges: 0,
@@ -170,6 +175,9 @@ export type Checks = {
   readonly takeover: TakeoverChecks
 }
 
+/** `content` absent: the scope is deleted. `save`: the server's file has it too. */
+export type OperatorEdit = { readonly scope: string; readonly content?: string; readonly save?: boolean }
+
 export type Scenario = {
   readonly name: string
   readonly scopes: readonly string[]
@@ -177,12 +185,16 @@ export type Scenario = {
     readonly onAuthorityLoss: 'hold' | 'agree'
   }
   /** What the operators do on each server, in this order, at any moment. Content absent: the scope is deleted. */
-  readonly edits: Readonly<Record<ServerName, readonly { readonly scope: string; readonly content?: string }[]>>
+  readonly edits: Readonly<Record<ServerName, readonly OperatorEdit[]>>
   readonly accidents: Partial<Budget>
   /** Workers need the lock to begin; it may be gone at any moment after. False: everybody works at any time. */
   readonly lock: boolean
   /** Where the authority is moved to, one move after the other. */
   readonly moves?: readonly ServerName[]
+  /** The next move may begin before the one before it is done. */
+  readonly areMovesTogether?: boolean
+  /** Requests of a caller that is wrong about everything, on their way from the beginning. */
+  readonly strayMessages?: readonly Omit<Message, 'from'>[]
   /** A move goes on though the partner's gate does not answer. */
   readonly force?: boolean
   /** Requests that wait from the beginning, beside the automatic runs. */
@@ -192,6 +204,8 @@ export type Scenario = {
   readonly isFine?: boolean
   readonly checks: Checks
 }
+
+export const EMPTY_JOURNAL: Journal = { results: {}, bases: {}, dirty: [], restored: {}, earlier: {}, seen: {} }
 
 export function partnerOf(server: string): ServerName {
   return server === 'a' ? 'b' : 'a'
