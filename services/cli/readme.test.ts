@@ -22,10 +22,11 @@ test('the README names every command in its overview', () => {
   )
 })
 
-test('every option is in the help of its command, and every option of the help exists', () => {
+test('every option is in the help of its command, and every option of the help exists; there are examples', () => {
   for (const { name, options, help } of COMMANDS) {
     const described = [...help.matchAll(/^ {2}(?:-\w, )?--([a-z-]+)/gm)].map(([, option]) => option)
     assert.deepEqual([...described].sort(), Object.keys(options).sort(), name)
+    assert.ok(help.includes(`\nExamples\n  twinscope ${name}`), name)
   }
 })
 
