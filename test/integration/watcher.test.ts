@@ -7,6 +7,7 @@ import { BUCKETS } from '#contracts/streams.ts'
 import { gateKey } from '#contracts/subjects.ts'
 import { contentOf } from '#dhcp/fingerprint.ts'
 import type { Scope, ScopeKey } from '#dhcp/scope.ts'
+import { openSimulated } from '#drivers/simulated/driver.ts'
 import { eventually } from '#harness/eventually.ts'
 import type { TestProcess } from '#harness/processes.ts'
 import { aHouse, PATIENCE_MS, SCOPES, SERVER } from '#harness/watched-house.ts'
@@ -364,6 +365,61 @@ test('a commit through the gate is written, persisted and published', async (t) 
     [{ who: 'twinscope', scope: FIRST, before: expected.fingerprint, after: wanted.fingerprint }],
   )
   assert.equal((await house.event(FIRST)).fingerprint, wanted.fingerprint)
+})
+
+test('a server with the mark of another installation is written only after it was claimed', async (t) => {
+  const house = await aHouse(t)
+  const other = openSimulated({ name: SERVER, control: house.simulator.control(SERVER) })
+  t.after(() => other.close())
+  assert.deepEqual(await other.claim('theirs'), { kind: 'ours' })
+  await house.startWatcher()
+  const gate = createGateClient(house.messaging)
+  const options = { timeoutMs: 10_000 }
+  const prepare = () =>
+    gate.request(
+      SERVER,
+      'prepare',
+      { relationship: 'sim1-sim2', side: 'sim2.example.net', epoch: 1, job: 'job-1' },
+      options,
+    )
+
+  await assert.rejects(prepare(), {
+    code: 'foreign-installation',
+    message: /twinscope claim-server sim1\.example\.net/,
+  })
+  assert.deepEqual(await gate.request(SERVER, 'claim', { actor: 'anna' }, options), { previous: 'theirs' })
+  assert.ok((await prepare()).ticket)
+  assert.equal((await other.claim('theirs')).kind, 'foreign')
+})
+
+test('a server that covers its partner refuses writes until the cover ends or runs out; its leases are counted', async (t) => {
+  const house = await aHouse(t)
+  await house.startWatcher({ env: { TWINSCOPE_COVER_MS: '1000' } })
+  const gate = createGateClient(house.messaging)
+  const options = { timeoutMs: 10_000 }
+  const relationship = 'sim1-sim2'
+  const prepare = () =>
+    gate.request(SERVER, 'prepare', { relationship, side: 'sim2.example.net', epoch: 1, job: 'j' }, options)
+  const cover = (on: boolean) => gate.request(SERVER, 'cover', { relationship, job: 'other', on }, options)
+
+  assert.deepEqual(await cover(true), { covering: true })
+  await assert.rejects(prepare(), { code: 'covering' })
+  assert.deepEqual(await cover(false), { covering: false })
+  await prepare()
+  await cover(true)
+  await assert.rejects(prepare(), { code: 'covering' })
+  await eventually(() => prepare().catch(() => false), { timeoutMs: PATIENCE_MS, what: 'the end of the cover' })
+  await house.simulator.admin.setFailoverState(SERVER, relationship, 'partner-down')
+  await assert.rejects(cover(true), { code: 'not-normal' })
+
+  const network = FIRST.replace(/\d+\/\d+$/, '')
+  await house.simulator.admin.setLeases(SERVER, [`${network}9`, `${network}20`])
+  const outside = [{ start: `${network}10`, end: `${network}99` }]
+  assert.deepEqual(await gate.request(SERVER, 'leases', { relationship, scope: FIRST, outside }, options), {
+    supported: true,
+    count: 1,
+    examples: [`${network}9`],
+  })
 })
 
 test('the gate of a server that was never read answers that it is unreachable', async (t) => {
