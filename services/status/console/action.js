@@ -49,8 +49,8 @@ function jobResult({ label, replication }) {
 }
 
 /**
- * Opens the dialog. `load` gives `{content, consequence, confirm, danger}` afresh, `confirm` absent: nothing can be
- * done. `controls(reload)` are inputs above it that stay. `submit({actor, reason, send})` answers with
+ * Opens the dialog. `load` gives `{content, consequence, confirm, danger}` afresh; `consequence` is a sentence or
+ * several, `confirm` absent: nothing can be done. `controls(reload)` are inputs above it that stay. `submit({actor, reason, send})` answers with
  * `{jobs: [{job, label}]}` or `{done: text}`. `again`: a held job's plan is loaded and shown anew.
  */
 export function openAction({ title, controls, load, submit, again = false, reasonLabel }) {
@@ -62,7 +62,7 @@ export function openAction({ title, controls, load, submit, again = false, reaso
 
   const body = h('div', { class: 'action-body' })
   const problem = h('p', { class: 'callout', 'data-state': 'failed', role: 'alert', hidden: true })
-  const consequence = h('p', { class: 'consequence', hidden: true })
+  const consequence = h('div', { class: 'consequence', hidden: true })
   const actor = h('input', {
     name: 'actor',
     maxlength: '253',
@@ -112,8 +112,9 @@ export function openAction({ title, controls, load, submit, again = false, reaso
   function show(next) {
     loaded = next
     body.replaceChildren(...next.content.flat(3).filter((child) => child !== undefined && child !== false))
-    consequence.textContent = next.consequence ?? ''
-    consequence.hidden = next.consequence === undefined || next.consequence === ''
+    const sentences = [next.consequence ?? []].flat().filter((sentence) => sentence !== '')
+    consequence.replaceChildren(...sentences.map((sentence) => h('p', {}, sentence)))
+    consequence.hidden = sentences.length === 0
     consequence.dataset.danger = String(next.danger === true)
     confirm.textContent = next.confirm ?? 'Nothing to do'
     confirm.disabled = next.confirm === undefined

@@ -103,9 +103,7 @@ export function openDecision({ name, side, partner, decisions }) {
           rejected.length === 0
             ? ''
             : `${plural(rejected.length, 'scope')} ${rejected.length === 1 ? 'stays' : 'stay'} different.`,
-        ]
-          .filter((text) => text !== '')
-          .join(' '),
+        ],
         danger: kept.length + adopted.scopes.length > 0,
         confirm: count === 0 ? undefined : `Decide ${plural(count, 'scope')}`,
       }

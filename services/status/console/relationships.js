@@ -84,7 +84,7 @@ function pendingJob(job) {
       job.detail === undefined ? undefined : h('span', { class: 'muted' }, ` (${job.detail})`),
       job.running || job.dueAt === undefined
         ? undefined
-        : h('span', { class: 'muted nowrap' }, ' · next try ', clockTime(job.dueAt)),
+        : [' ', h('span', { class: 'muted nowrap' }, '· next try ', clockTime(job.dueAt))],
     ),
   )
 }

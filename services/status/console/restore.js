@@ -54,12 +54,10 @@ export function openRestore(replication) {
           ),
         ],
         consequence: isPossible
-          ? written
-              .map(
-                ({ plan, written: count }) =>
-                  `${shortName(plan.target)}’s settings of ${plural(count, 'scope')} are overwritten with what was there before.`,
-              )
-              .join(' ')
+          ? written.map(
+              ({ plan, written: count }) =>
+                `${shortName(plan.target)}’s settings of ${plural(count, 'scope')} are overwritten with what was there before.`,
+            )
           : undefined,
         danger: true,
         confirm: isPossible
