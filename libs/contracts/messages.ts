@@ -176,7 +176,9 @@ export const Outcome = Type.Object(
     relationship: Type.Optional(Name),
     source: Name,
     target: Type.Optional(Name),
-    requestedScopes: Type.Optional(Type.Array(ScopeKeyText)),
+    requestedScopes: Type.Optional(
+      Type.Array(Type.String(), { description: 'Scopes; of a refused request the texts that it came with' }),
+    ),
     status: Type.Optional(
       literals([...REPLICATION_STATUSES, 'pending', 'running'], 'Of the whole job; the most severe of its scopes'),
     ),

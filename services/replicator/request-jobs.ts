@@ -25,6 +25,15 @@ function now(): string {
   return new Date().toISOString()
 }
 
+/** What was asked for, as it was written: it may be names that nobody knows, and the ledger is to tell which. */
+function asAsked(job: Job, { relationship, scopes }: ReplicationRequested): Job {
+  return {
+    ...job,
+    ...(relationship === undefined ? {} : { relationship }),
+    ...(scopes === undefined ? {} : { scopes }),
+  }
+}
+
 export function createRequestJobs({
   messaging,
   fleet,
@@ -135,8 +144,9 @@ export function createRequestJobs({
     const act = request.act === undefined ? {} : { act: request.act }
     const whole: Job = { ...base, kind, slot, source: fan.server, ...act }
     if (fan.kind === 'refused') {
-      await jobs.publish({ ...outcomeOf(whole, 'accepted', now()), status: 'pending' }, `${slot}/${whole.job}/accepted`)
-      return await refuse(whole, fan.refusal)
+      const asked = asAsked(whole, request)
+      await jobs.publish({ ...outcomeOf(asked, 'accepted', now()), status: 'pending' }, `${slot}/${asked.job}/accepted`)
+      return await refuse(asked, fan.refusal)
     }
     if (fan.kind === 'unresolved') return await accept(waiting({ ...whole, unresolved: request }, fan.message))
     if (fan.kind === 'act') return await accept(actJob(request, fan, base))
@@ -166,7 +176,7 @@ export function createRequestJobs({
   async function resolveAgain(stored: StoredJob, request: ReplicationRequested): Promise<void> {
     const { unresolved: _, pendingReason: __, pendingDetail: ___, dueAt: ____, ...job } = stored.job
     const fan = await resolve(request)
-    if (fan.kind === 'refused') return await refuse(job, fan.refusal)
+    if (fan.kind === 'refused') return await refuse(asAsked(job, request), fan.refusal)
     if (fan.kind === 'unresolved') {
       await jobs.update(stored, waiting(stored.job, fan.message))
       return

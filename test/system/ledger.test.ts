@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect, headers, type NatsConnection } from 'nats'
+import type { ReplicationDetail } from '#contracts/status-api.ts'
 import type { Scope, ScopeKey } from '#dhcp/scope.ts'
 import { eventually } from '#harness/eventually.ts'
 import { type System, startSystem, waitAgreed } from '#harness/system.ts'
@@ -124,6 +125,15 @@ test('a request that is delivered twice is one job', async () => {
   })
   await delay(TICK_MS)
   assert.equal((await system.replications()).length, before + 1)
+})
+
+test('the history tells what a refused request asked for, also where nobody knows it', async () => {
+  const request = { level: 'scope', server: SOURCE, scopes: ['10.98.0.0', 'nonsense'], requester: 'inventory' }
+  const job = `REFUSED${Date.now()}`
+  await nats.jetstream().publish('twinscope.replication.requested.scope.inventory', JSON.stringify({ ...request, job }))
+  const { status } = await system.waitFinal(job)
+  const { requestedScopes, scopeIds } = await system.get<ReplicationDetail>(`/v1/replications/${job}`)
+  assert.deepEqual([status, requestedScopes, scopeIds], ['refused', request.scopes, request.scopes])
 })
 
 test('a scope that may exist at a silent server is neither refused nor lost', async () => {
