@@ -20,7 +20,7 @@ export async function follow(api: Api, job: string, terminal: Terminal): Promise
   const show = () => {
     if (latest === undefined) return
     const seconds = Math.round((performance.now() - startedAt) / 1_000)
-    terminal.progress(`${progressText(latest)}${seconds > 1 ? ` · ${seconds} s` : ''}`)
+    terminal.progress(`${progressText(latest)}${seconds > 1 ? ` · ${seconds} s · ${job}` : ''}`)
   }
   const timer = setInterval(show, 1_000)
   try {

@@ -44,8 +44,14 @@ export function processTerminal(): Terminal {
       if (!stdin.isTTY || !stderr.isTTY) return undefined
       clear()
       const lines = createInterface({ input: stdin, output: stderr })
+      // Ctrl-C and Ctrl-D are a no: the one rejects the question, the other leaves it open for ever.
+      const closed = new Promise<string>((resolve) => lines.once('close', () => resolve('')))
       try {
-        return /^y(es)?$/i.test((await lines.question(`${question} [y/N] `)).trim())
+        return /^y(es)?$/i.test((await Promise.race([lines.question(`${question} [y/N] `), closed])).trim())
+      } catch (error) {
+        if (!(error instanceof Error) || error.name !== 'AbortError') throw error
+        stderr.write('\n')
+        return false
       } finally {
         lines.close()
       }

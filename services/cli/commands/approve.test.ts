@@ -271,3 +271,39 @@ test('where a request would be refused now, nothing is asked', async () => {
   assert.deepEqual([ran.exit, ran.writes.length], [4, 0])
   assert.match(ran.err, /No approval releases:\n {2}dhcp1-dhcp2: dhcp1-dhcp2 is paused/)
 })
+
+test('a side is picked without a job that held it, as in manual mode', async () => {
+  const digest = DIGEST.b
+  const side = {
+    server: 'dhcp2.example.net',
+    role: 'partner',
+    changes: [],
+    counts: { added: 0, updated: 1, deleted: 0 },
+  }
+  const list = {
+    relationship: 'dhcp1-dhcp2',
+    items: [
+      {
+        scope: SCOPE,
+        scopeId: '10.0.10.0',
+        code: 'conflict',
+        why: '',
+        base: 'known',
+        sides: [{ ...side, digest, plan: [], obstacles: [] }],
+      },
+    ],
+    sides: [{ server: 'dhcp2.example.net', role: 'partner', scopes: [SCOPE], digest }],
+  }
+  const path = '/v1/relationships/dhcp1-dhcp2/conflicts'
+  const ran = await twinscope(
+    ['approve', '--relationship', 'dhcp1-dhcp2', '--scope', '10.0.10.0', '--side', 'dhcp2.example.net', '--force'],
+    service({
+      'GET /v1/relationships/dhcp1-dhcp2': () => ({ body: aRelationship({ sync: 'conflict', mode: 'manual' }) }),
+      [`GET ${path}`]: () => ({ body: list }),
+      [`POST ${path}`]: () => ({ status: 202, body: { job: 'NEW' } }),
+    }),
+  )
+  assert.equal(ran.exit, 0, ran.err)
+  const { side: picked, planDigest, scopes } = ran.writes[0]?.body ?? {}
+  assert.deepEqual([picked, planDigest, scopes], ['dhcp2.example.net', digest, [SCOPE]])
+})
