@@ -69,7 +69,9 @@ export async function stageAndCommit(gateClient: GateClient, lock: Lock, order: 
     kind: 'committed',
     stages: answer.stages.map(({ name, durationMs }) => ({ name: `gate.${name}`, durationMs })),
     results: results.map((result) =>
-      result.persisted === false && persistMessage !== undefined ? { ...result, message: persistMessage } : result,
+      result.persisted === false && persistMessage !== undefined && result.code === undefined
+        ? { ...result, message: persistMessage }
+        : result,
     ),
   }
 }

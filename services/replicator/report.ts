@@ -104,6 +104,16 @@ export function committedRow(result: CommittedScope, recorded: RecordedScope | u
     case 'written': {
       const message = REPLICATED_MESSAGES[code] ?? 'the authoritative side was copied to the partner, as approved'
       const isPersisted = result.persisted !== false
+      if (result.code === 'overwrote-edit') {
+        const edit = result.message ?? 'somebody edited the scope there in the same moment, and that edit is gone'
+        return {
+          ...details,
+          status: 'replicated',
+          code: result.code,
+          message: `${message}. ${edit}`,
+          persisted: isPersisted,
+        }
+      }
       return {
         ...details,
         status: 'replicated',
