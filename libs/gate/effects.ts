@@ -2,6 +2,7 @@
 
 import type { GateErrorCode } from '#contracts/gate.ts'
 import { type ScopeContent, scopeOf } from '#dhcp/fingerprint.ts'
+import { maskScope, mergeIgnored } from '#dhcp/mask.ts'
 import type { ScopeKey } from '#dhcp/scope.ts'
 import type { ApplyResult, DhcpDriver, OverwrittenEdit, ScopeWrite } from '#drivers/driver.ts'
 import type { GateInput, OpenCommit } from '#protocol/gate-types.ts'
@@ -98,7 +99,8 @@ export function createEffects(options: EffectsOptions): Effects {
     return (open?.intents ?? [])
       .filter(({ scope, preImage, wanted }) => {
         const [before, after] = [journalContent(preImage), journalContent(wanted)]
-        const live = observation.snapshot.scopes.get(scope as ScopeKey)
+        const whole = observation.snapshot.scopes.get(scope as ScopeKey)
+        const live = whole && maskScope(whole, observation.fieldsOf(scope as ScopeKey))
         return isMixture(live, before && scopeOf(before), after && scopeOf(after))
       })
       .map(({ scope }) => scope)
@@ -166,19 +168,24 @@ export function createEffects(options: EffectsOptions): Effects {
     }
   }
 
-  function driverWrites(effect: Extract<AnsweredEffect, { kind: 'write' }>): readonly ScopeWrite[] {
+  /** The contents to write, with what is ignored of them as the server has it. */
+  function driverWrites(effect: Extract<AnsweredEffect, { kind: 'write' }>, from: Observation): readonly ScopeWrite[] {
     return effect.writes.map(({ scope, fingerprint }) => {
       if (fingerprint === undefined) return { scope: scope as ScopeKey }
       const content = journalContent(fingerprint)
       if (content === undefined) throw new Error(`the journal lacks the content ${fingerprint} of ${scope}`)
-      return { scope: scope as ScopeKey, wanted: scopeOf(content) }
+      const key = scope as ScopeKey
+      const fields = from.fieldsOf(key)
+      const live = from.snapshot.scopes.get(key)
+      const wanted = scopeOf(content)
+      return { scope: key, wanted: fields.length === 0 ? wanted : mergeIgnored(wanted, live, fields) }
     })
   }
 
   async function write(effect: Extract<AnsweredEffect, { kind: 'write' }>): Promise<GateInput> {
     if (last === undefined) throw new Error('a write without a read before it')
     const { snapshot } = last
-    const writes = driverWrites(effect)
+    const writes = driverWrites(effect, last)
     logger.info({ server, scopes: writes.length }, 'writing scopes')
     try {
       const result = await driver.apply(snapshot, writes)

@@ -25,6 +25,8 @@ export class FakeServer {
   readonly unreplicable = new Map<ScopeKey, string>()
   instance = 'first'
   state: FailoverState = 'normal'
+  /** The scopes of its relationship. */
+  members: 'all' | readonly ScopeKey[] = 'all'
   /** Thrown by the next reads while it is set. */
   failure: DriverError | undefined
   claimed: Claim = { kind: 'ours' }
@@ -70,7 +72,7 @@ export class FakeServer {
       partnerName: 'one',
       state: this.state,
       nativeState: this.state === 'normal' ? 'hot-standby' : this.state,
-      scopes: 'all' as const,
+      scopes: this.members,
     }
     return {
       instance: this.instance,

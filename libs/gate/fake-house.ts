@@ -28,7 +28,13 @@ const policy: RelationshipPolicy = {
 }
 
 /** Gates over one server and one journal file; each `start` is a new process as far as they know. */
-export function setUp(context: TestContext, server = 'dhcp2', more: Partial<GateOptions> = {}) {
+export function setUp(
+  context: TestContext,
+  server = 'dhcp2',
+  more: Partial<GateOptions> & { readonly policy?: Partial<RelationshipPolicy> } = {},
+) {
+  const { policy: change, ...settings } = more
+  const policies = [{ ...policy, ...change }]
   const directory = mkdtempSync(join(tmpdir(), 'gate-'))
   const dhcp = new FakeServer()
   const logger = { info() {}, warn() {}, error() {} }
@@ -47,12 +53,12 @@ export function setUp(context: TestContext, server = 'dhcp2', more: Partial<Gate
       installation: 'test',
       exclusive: false,
       logger,
-      ...more,
-      relationships: () => matchRelationships(server, [policy], gate.latest()?.relationships ?? []),
+      ...settings,
+      relationships: (discovered) => matchRelationships(server, policies, discovered),
     })
     return gate
   }
-  return { dhcp, start, journal: () => journal }
+  return { dhcp, start, journal: () => journal, policies }
 }
 
 export async function ok<K extends keyof GateRequests>(

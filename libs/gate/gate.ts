@@ -12,6 +12,7 @@ import { type DhcpDriver, DriverError, type Snapshot } from '#drivers/driver.ts'
 import { createEffects } from './effects.ts'
 import { DEFAULT_RETENTION_MS, type Journal } from './journal.ts'
 import { manifestOf } from './manifest.ts'
+import { fieldsByScope, fieldsOfRelationship } from './masks.ts'
 import { type Observation, observationOf } from './observation.ts'
 import { createRequests } from './requests.ts'
 import { runMachine } from './run-machine.ts'
@@ -37,7 +38,7 @@ export type GateOptions = {
   readonly driver: DhcpDriver
   readonly journal: Journal
   /** Read at every request, so that a relationship set up later is known without a restart. */
-  readonly relationships: () => readonly MatchedRelationship[]
+  readonly relationships: (discovered: readonly DiscoveredRelationship[]) => readonly MatchedRelationship[]
   /** Id of this installation, left at the server so that a second installation does not write there. */
   readonly installation: string
   /** The configuration's promise that no other Twinscope writes here. */
@@ -114,7 +115,9 @@ export function createGate(options: GateOptions): Gate {
 
   async function read(signal: AbortSignal): Promise<Observation> {
     const revision = ++reads
-    const observation = observationOf(await readOrFail(signal), revision, latest)
+    const snapshot = await readOrFail(signal)
+    const fieldsOf = fieldsByScope(options.relationships(snapshot.relationships))
+    const observation = observationOf(snapshot, revision, fieldsOf, latest)
     journal.seen.record(observation)
     if (latest === undefined || latest.revision < revision) latest = observation
     options.onSnapshot?.(observation)
@@ -130,7 +133,7 @@ export function createGate(options: GateOptions): Gate {
 
   /** What a relationship's name means here, once the server was read. */
   function matched(name: string): MatchedRelationship | undefined {
-    const known = options.relationships()
+    const known = options.relationships(latest?.relationships ?? [])
     return known.find((one) => (one.kind === 'discovered' ? one.discovered.name : one.policy.name) === name)
   }
 
@@ -182,6 +185,7 @@ export function createGate(options: GateOptions): Gate {
           observation,
           discovered: discoveredIn(observation, relationship),
           authority: machine.authority(relationship),
+          fields: fieldsOfRelationship(matched(relationship)),
           retentionMs,
         },
         journal,

@@ -199,7 +199,7 @@ test('a scope that is gone is forgotten after its deletion was published, and no
       provides: new Set(),
       native: null,
     }
-    journal.seen.record(observationOf(snapshot, revision, undefined))
+    journal.seen.record(observationOf(snapshot, revision, () => []))
   }
   read(1, T1, [A, B])
   read(2, T1, [A])

@@ -8,6 +8,7 @@ import type { ScopeKey } from '#dhcp/scope.ts'
 import type { GateAuthority } from '#protocol/gate-types.ts'
 import { isForgotten } from './bases.ts'
 import type { Journal } from './journal.ts'
+import { type Fields, maskedFingerprint } from './masks.ts'
 import type { Observation } from './observation.ts'
 
 export type Manifest = Omit<ManifestPage, 'next'>
@@ -20,6 +21,8 @@ export type ManifestSource = {
   readonly discovered: DiscoveredRelationship | undefined
   readonly observation: Observation
   readonly authority: GateAuthority | undefined
+  /** What the relationship ignores. */
+  readonly fields: Fields
   /** How long it is remembered that both sides agreed on a scope not being there. Milliseconds. */
   readonly retentionMs: number
 }
@@ -41,13 +44,15 @@ export function manifestOf(source: ManifestSource, journal: Journal): Manifest {
 }
 
 function rowsOf(
-  { relationship, discovered, observation, retentionMs }: ManifestSource,
+  { relationship, discovered, observation, fields, retentionMs }: ManifestSource,
   journal: Journal,
 ): ManifestRow[] {
   const keptSince = new Date(Date.parse(observation.readAt) - retentionMs).toISOString()
   const known = [...journal.bases.of(relationship)]
   const isThere = (scope: string) => observation.contents.has(scope as ScopeKey)
   const bases = new Map(known.filter(([scope, base]) => isThere(scope) || !isForgotten(base, keptSince)))
+  // Agreed on before a field was ignored, it is compared without that field all the same.
+  const maskedBase = (fingerprint: string) => maskedFingerprint(journal, fingerprint, fields)
   const dirty = journal.marks.dirty(relationship)
   const restored = journal.marks.restored(relationship)
   const present = [...observation.contents.keys(), ...observation.unreplicable.keys()]
@@ -60,7 +65,8 @@ function rowsOf(
     const base = bases.get(scope)
     const seen = journal.seen.of(scope)
     const current = seen !== undefined && seen.fingerprint === live ? seen : undefined
-    const isBase = base !== undefined && base.fingerprint === live
+    const agreed = base?.fingerprint === undefined ? undefined : maskedBase(base.fingerprint)
+    const isBase = base !== undefined && agreed === live
     const regressed = current?.afterRestart === true && journal.bases.isEarlier(relationship, scope, live)
     const unreplicable = observation.unreplicable.get(scope as ScopeKey)
     const mark = restored.get(scope)
@@ -69,7 +75,7 @@ function rowsOf(
       scope,
       ...(live === undefined ? {} : { live }),
       ...(current === undefined ? {} : { since: current.since }),
-      ...(base?.fingerprint === undefined ? {} : { base: base.fingerprint }),
+      ...(agreed === undefined ? {} : { base: agreed }),
       ...(base === undefined ? {} : { baseEpoch: base.epoch, baseSerial: base.serial }),
       ...(regressed ? { regressed } : {}),
       ...(current?.afterRestart === true && journal.seen.wasBefore(scope, live) ? { returned: true } : {}),

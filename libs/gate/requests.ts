@@ -11,6 +11,7 @@ import { gateCodeOf, messageOf } from './failures.ts'
 import type { GateLogger } from './gate.ts'
 import type { Journal } from './journal.ts'
 import { contentPage, createManifestPages, type Manifest } from './manifest.ts'
+import { fieldsOfRelationship, maskContent, maskedFingerprint } from './masks.ts'
 import type { Observation } from './observation.ts'
 import type { Machine, Served } from './run-machine.ts'
 import type { Staged } from './staged.ts'
@@ -121,16 +122,18 @@ export function createRequests(options: RequestsOptions): {
 
     async read(request) {
       const { relationship, of, fresh, cursor } = request
-      await readable(relationship)
+      const match = await readable(relationship)
       const observation = fresh && cursor === undefined ? await options.read() : await known()
       if (of === 'live') {
         return contentPage(request, observation.revision, (scope) => observation.contents.get(scope as ScopeKey))
       }
       const bases = journal.bases.of(relationship)
+      const fields = fieldsOfRelationship(match)
       return contentPage(request, observation.revision, (scope) => {
         const fingerprint = bases.get(scope)?.fingerprint
         const text = fingerprint === undefined ? undefined : journal.content(fingerprint)
-        return text === undefined ? undefined : { fingerprint: fingerprint as ScopeContent['fingerprint'], text }
+        if (text === undefined) return undefined
+        return maskContent({ fingerprint: fingerprint as ScopeContent['fingerprint'], text }, fields)
       })
     },
 
@@ -222,10 +225,17 @@ export function createRequests(options: RequestsOptions): {
     },
 
     async preimage({ relationship, job, scope }) {
+      const fields = fieldsOfRelationship(options.matched(relationship))
       const found = journal.preImage(relationship, job, scope)
       if (found === undefined)
         throw new Refusal('unknown-job', `The journal of ${server} has no pre-image of ${scope} for job ${job}.`)
-      return found
+      // Kept before a field was ignored, it is given without that field, as it will be written.
+      const { content, wanted, at } = found
+      return {
+        ...(content === undefined ? {} : { content: maskContent(content, fields) }),
+        ...(wanted === undefined ? {} : { wanted: maskedFingerprint(journal, wanted, fields) }),
+        at,
+      }
     },
   }
 

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Configuration, ServerConfig } from '#contracts/configuration.ts'
 import type { RegisteredGate } from '#contracts/registry.ts'
 import { matchRelationships } from '#contracts/relationships.ts'
+import type { DiscoveredRelationship } from '#dhcp/relationship.ts'
 import { openDriver } from '#drivers/open.ts'
 import { createGate } from '#gate/gate.ts'
 import { openJournal } from '#gate/journal.ts'
@@ -75,7 +76,9 @@ async function run(options: WatchOptions, onReady: () => void): Promise<void> {
   })
   const driver = await openDriver(config)
   const journal = openJournal(join(options.directory, 'journal.sqlite'))
-  const matched = () => matchRelationships(server, configuration.relationships, gate.latest()?.relationships ?? [])
+  const matchedIn = (discovered: readonly DiscoveredRelationship[]) =>
+    matchRelationships(server, configuration.relationships, discovered)
+  const matched = () => matchedIn(gate.latest()?.relationships ?? [])
   const sayMissing = sayOnce((message) =>
     logger.error({ problem: message }, 'configured relationship not found at the server'),
   )
@@ -84,7 +87,7 @@ async function run(options: WatchOptions, onReady: () => void): Promise<void> {
     server,
     driver,
     journal,
-    relationships: matched,
+    relationships: matchedIn,
     installation,
     exclusive: config.exclusive ?? false,
     ...(options.retentionMs === undefined ? {} : { retentionMs: options.retentionMs }),
