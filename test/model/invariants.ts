@@ -65,6 +65,14 @@ export function noteLive(world: World, scopes: readonly string[]): World {
   return { ...world, ghost: { ...world.ghost, had, own, raced } }
 }
 
+/** What both sides last agreed on, by the newer of the two bases. */
+function agreedContent(world: World, scope: string): string | undefined {
+  const [a, b] = [world.ja.bases[scope], world.jb.bases[scope]]
+  if (a === undefined || b === undefined) return undefined
+  const isNewer = a.epoch > b.epoch || (a.epoch === b.epoch && a.serial >= b.serial)
+  return named((isNewer ? a : b).content)
+}
+
 /** Call at an operator's edit, before {@link noteLive}. */
 export function noteEdit(world: World, server: ServerName, scope: string, content: string | undefined): World {
   // To make a scope what it is is no edit.
@@ -73,16 +81,16 @@ export function noteEdit(world: World, server: ServerName, scope: string, conten
   const { running } = gateOf(world, server).state
   const intent =
     running !== undefined && 'work' in running ? running.work.intents.find((one) => one.scope === scope) : undefined
-  if (intent === undefined) {
-    return { ...world, ghost: { ...world.ghost, own: put(own, server, { ...own[server], [scope]: named(content) }) } }
-  }
-  // Whoever puts back what was there, in the very moment of the write, looks like a server that did not take it.
-  const isTakenBack = named(content) === named(intent.preImage)
+  // Back to what both agreed on is not an edit of one's own. In the very moment of a write, before its base is set,
+  // it cannot be told from a server that did not take the write.
+  const isBack = named(content) === agreedContent(world, scope)
+  const edited = isBack ? {} : { own: put(own, server, { ...own[server], [scope]: named(content) }) }
+  if (intent === undefined) return { ...world, ghost: { ...world.ghost, ...edited } }
   return {
     ...world,
     ghost: {
       ...world.ghost,
-      ...(isTakenBack ? {} : { own: put(own, server, { ...own[server], [scope]: named(content) }) }),
+      ...edited,
       gap: put(gap, server, [...new Set([...gap[server], scope])].sort()),
       raced: [...new Set([...raced, scope])].sort(),
     },

@@ -62,24 +62,37 @@ function isAuthorityUnclear(world: World, scenario: Scenario): boolean {
   return gates.some((known) => known !== undefined && known.epoch >= record.epoch && known.side !== record.side)
 }
 
-/** Runs on from a calm world, and says what is wrong in the end. */
-export function problemAtRest(from: World, given: Scenario): string | undefined {
-  const { world: start, scenario } = quiet(from, given)
-  let world = start
+export type GoneOn = {
+  readonly world: World
+  /** The last run as it ended. */
+  readonly last?: RunState
+  readonly problem?: string
+}
+
+/** The programs run on until they have nothing to do; operators rest. */
+export function goOn(from: World, scenario: Scenario): GoneOn {
+  let world = from
   let last: RunState | undefined
-  const done = { a: scenario.edits.a.length, b: scenario.edits.b.length }
-  const rested: Scenario = { ...scenario, moves: [] }
   for (let count = 0; count < STEPS; count++) {
-    const [effect] = world.w0.run?.effects ?? []
-    if (effect?.kind === 'finish' || effect?.kind === 'wait') last = world.w0.run?.state
+    for (const { run } of [world.w0, world.w1]) {
+      const [effect] = run?.effects ?? []
+      if (effect?.kind === 'finish' || effect?.kind === 'wait') last = run?.state
+    }
     // The first step is the programs' own; operators come last.
-    const [next] = steps(world, rested)
-    const isOperators = next?.label.startsWith('an operator') === true
-    if (next === undefined || isOperators) break
-    if (next.problem !== undefined) return `once all is quiet: ${next.problem}`
+    const [next] = steps(world, scenario)
+    if (next === undefined || next.label.startsWith('an operator')) break
+    if (next.problem !== undefined) return { world, problem: `once all is quiet: ${next.problem}` }
     world = next.world
   }
-  if (!isCalm(world) || last === undefined) return `the programs do not come to rest (${JSON.stringify(done)})`
+  return { world, ...(last === undefined ? {} : { last }) }
+}
+
+/** Runs on from a calm world, and says what is wrong in the end. */
+export function problemAtRest(from: World, given: Scenario): string | undefined {
+  const start = quiet(from, given)
+  const { world, last, problem } = goOn(start.world, { ...start.scenario, moves: [] })
+  if (problem !== undefined) return problem
+  if (!isCalm(world) || last === undefined) return 'the programs do not come to rest'
   if (last.refusal !== undefined) {
     return isAuthorityUnclear(world, given) ? undefined : `nothing goes on: ${last.refusal.code}`
   }

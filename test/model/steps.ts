@@ -98,7 +98,8 @@ function operators(world: World, scenario: Scenario): Next[] {
   for (const server of ['a', 'b'] as const) {
     const dhcp = serverOf(world, server)
     const edit = scenario.edits[server][dhcp.edits]
-    if (edit !== undefined) {
+    const isTime = scenario.areEditsAtRest !== true || (world.w0.run === undefined && world.w1.run === undefined)
+    if (edit !== undefined && isTime) {
       const { [edit.scope]: _, ...rest } = dhcp.live
       const live = edit.content === undefined ? rest : { ...dhcp.live, [edit.scope]: edit.content }
       const noted = noteEdit(world, server, edit.scope, edit.content)

@@ -186,6 +186,8 @@ export type Scenario = {
   }
   /** What the operators do on each server, in this order, at any moment. Content absent: the scope is deleted. */
   readonly edits: Readonly<Record<ServerName, readonly OperatorEdit[]>>
+  /** Operators edit only while no run is under way. */
+  readonly areEditsAtRest?: boolean
   readonly accidents: Partial<Budget>
   /** Workers need the lock to begin; it may be gone at any moment after. False: everybody works at any time. */
   readonly lock: boolean
