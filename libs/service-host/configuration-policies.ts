@@ -1,6 +1,8 @@
-// What a schema cannot say of a relationship's policies: windows that mean something, and combinations that surprise.
+// What a schema cannot say of a relationship's policies: windows and fields that mean something, and combinations
+// that surprise.
 
 import type { RelationshipConfig, RelationshipPolicy } from '#contracts/configuration.ts'
+import { IGNORED_FIELD_EXPECTED, parseIgnoredField } from '#dhcp/mask.ts'
 import { ALWAYS, windowProblems } from '#plan/windows.ts'
 import { nearest } from './nearest.ts'
 
@@ -24,6 +26,15 @@ export function checkWindows(entry: Readonly<Record<string, unknown>>, report: R
     const hint = near.length === 0 ? '' : `. Did you mean ${near.join(' or ')}?`
     report(index === undefined ? [KEYS[of]] : [KEYS[of], index], `${message}${hint}`)
   }
+}
+
+/** Fields that cannot be ignored, or that name nothing. */
+export function checkIgnored(entry: Readonly<Record<string, unknown>>, report: Report): void {
+  texts(entry.ignore)?.forEach((text, index) => {
+    if (parseIgnoredField(text) === undefined) {
+      report(['ignore', index], `"${text}" cannot be ignored; ${IGNORED_FIELD_EXPECTED}`)
+    }
+  })
 }
 
 /** Policies of which each only says how something is copied. */

@@ -220,9 +220,11 @@ test('soak delay, windows and ignored fields are read', () => {
     '  - 2026-12-24',
     '  - 2026-12-26 00:00 to 2027-01-07 00:00',
     'time-zone: Europe/Vienna',
+    'ignore: [options.66, properties.valid-lifetime]',
   )
   const { relationships, warnings } = parseConfiguration(text, 'x')
-  const { soakDelayMs, windows } = relationships[0] ?? {}
+  const { soakDelayMs, windows, ignore } = relationships[0] ?? {}
+  assert.deepEqual(ignore, ['options.66', 'properties.valid-lifetime'])
   assert.equal(soakDelayMs, 600_000)
   assert.deepEqual(windows, {
     allow: ['Mon-Fri 22:00-05:00'],
@@ -249,6 +251,13 @@ test('a window that cannot be understood is reported with its own line and what 
   assert.match(problems[1] ?? '', /^24 relationships\[0\]\.freeze-windows\[0\]: "2026-13-01 00:00" is no date/)
   assert.match(problems[2] ?? '', /^25 relationships\[0\]\.time-zone: .* Did you mean Europe\/Vienna/)
   assert.equal(problems.length, 3, problems.join('\n'))
+})
+
+test('a field that cannot be ignored is reported with its line and what is expected', () => {
+  const problems = problemsOf(withPolicies('ignore:', '  - options.66', '  - ranges', '  - options.900'))
+  assert.equal(problems.length, 2, problems.join('\n'))
+  assert.match(problems[0] ?? '', /^23 .*ignore\[1\]: "ranges" cannot be ignored; expected a parameter of the scope/)
+  assert.match(problems[1] ?? '', /^24 .*ignore\[2\]: "options.900" cannot be ignored/)
 })
 
 test('windows that never open are an error', () => {

@@ -12,7 +12,7 @@ import {
 } from '#contracts/configuration.ts'
 import { shortName } from '#contracts/relationships.ts'
 import { checkSchema } from './check-schema.ts'
-import { checkWindows, warnAboutPolicies } from './configuration-policies.ts'
+import { checkIgnored, checkWindows, warnAboutPolicies } from './configuration-policies.ts'
 import { suggestion } from './nearest.ts'
 
 export type ConfigurationProblem = {
@@ -153,9 +153,11 @@ function checkNames(value: unknown, report: Report): void {
   }
 }
 
-function checkAllWindows(value: unknown, report: Report): void {
+function checkPolicies(value: unknown, report: Report): void {
   for (const { entry, index } of namedIn(value, 'relationships')) {
-    checkWindows(entry, (path, message) => report(['relationships', index, ...path], message))
+    const reportAt: Report = (path, message) => report(['relationships', index, ...path], message)
+    checkWindows(entry, reportAt)
+    checkIgnored(entry, reportAt)
   }
 }
 
@@ -217,7 +219,7 @@ export function parseConfiguration(text: string, file: string): LoadedConfigurat
   const value: unknown = document.toJS({ maxAliasCount: 100 })
   checkSchema(value, { ServerConfig, RelationshipConfig }, report)
   checkNames(value, report)
-  checkAllWindows(value, report)
+  checkPolicies(value, report)
   if (problems.length > 0) throw new ConfigurationError(problems.toSorted((a, b) => a.line - b.line))
 
   const configuration = value as ConfigurationFile

@@ -9,6 +9,7 @@ import { GATE_ERROR_CODES } from '#contracts/gate.ts'
 import { MESSAGE_TYPES } from '#contracts/messages.ts'
 import { PROBLEM_TYPE_PREFIX, PROBLEMS } from '#contracts/problems.ts'
 import { BUCKETS, STREAMS } from '#contracts/streams.ts'
+import { parseIgnoredField } from '#dhcp/mask.ts'
 import { windowProblems } from '#plan/windows.ts'
 import { parseConfiguration } from '#service-host/configuration.ts'
 import { SETTINGS } from '#service-host/settings.ts'
@@ -101,7 +102,8 @@ function rowOf(key: string, columns: number): readonly string[] {
   return row
 }
 
-const codesIn = (cell: string | undefined) => [...(cell ?? '').matchAll(/`([^`]+)`/g)].map(([, code]) => code)
+const codesIn = (cell: string | undefined): readonly string[] =>
+  [...(cell ?? '').matchAll(/`([^`]+)`/g)].map(([, code = '']) => code)
 
 test('the configuration file: every key of a server', () => {
   for (const key of ServerConfig.anyOf.flatMap((kind) => Object.keys(kind.properties))) rowOf(key, 3)
@@ -155,4 +157,13 @@ test('the forms of windows that are documented are understood', () => {
   const forms = firstCells.filter((cell) => /\d\d:\d\d-|^\d{4}-\d\d-\d\d/.test(cell))
   assert.equal(forms.length, 5, forms.join('\n'))
   for (const form of forms) assert.deepEqual(windowProblems({ allow: [], freeze: [form], timeZone: 'UTC' }), [])
+})
+
+test('the fields that are documented can be ignored', () => {
+  const cells = [...rows].filter((row) => row.split(' | ').length === 2).map((row) => row.split(' | ')[0])
+  const fields = cells
+    .flatMap((cell) => codesIn(cell))
+    .filter((code) => /^(properties|options)\.|^(group|exclusions|reservations|policies)$/.test(code))
+  assert.equal(fields.length, 6, fields.join(' '))
+  for (const field of fields) assert.notEqual(parseIgnoredField(field), undefined, field)
 })
