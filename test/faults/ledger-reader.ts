@@ -1,11 +1,13 @@
 // Reads the ledger with a client of its own, past every link, and keeps what it read when NATS is wiped.
 
-import { connect, type JetStreamManager, type NatsConnection } from 'nats'
+import { connect, type JetStreamManager, type NatsConnection, NatsError, type StoredMsg } from 'nats'
 import type { Entry, Row } from './checker/evidence.ts'
 import { monotonicMs } from './world.ts'
 
 const STREAM = 'TWINSCOPE_OUTCOMES'
 const PARALLEL = 64
+/** JetStream's error code of a sequence that is not there. */
+const NO_MESSAGE = 10_037
 
 export type LedgerReader = {
   readonly entries: readonly Entry[]
@@ -34,6 +36,16 @@ export function connectPast(url: string): Promise<NatsConnection> {
   })
 }
 
+/** `undefined`: it was deleted, or NATS died while it was storing it. */
+async function messageAt(manager: JetStreamManager, seq: number): Promise<StoredMsg | undefined> {
+  try {
+    return await manager.streams.getMessage(STREAM, { seq })
+  } catch (error) {
+    if (error instanceof NatsError && error.api_error?.err_code === NO_MESSAGE) return undefined
+    throw error
+  }
+}
+
 export function createLedgerReader(): LedgerReader {
   const entries: Entry[] = []
   let incarnation = 0
@@ -48,8 +60,9 @@ export function createLedgerReader(): LedgerReader {
       for (let from = Math.max(next, state.first_seq); from <= state.last_seq; from += PARALLEL) {
         const to = Math.min(from + PARALLEL - 1, state.last_seq)
         const sequences = Array.from({ length: to - from + 1 }, (_, index) => from + index)
-        const messages = await Promise.all(sequences.map((seq) => manager.streams.getMessage(STREAM, { seq })))
+        const messages = await Promise.all(sequences.map((seq) => messageAt(manager, seq)))
         for (const message of messages) {
+          if (message === undefined) continue
           const outcome = message.json<Outcome>()
           entries.push({
             incarnation,

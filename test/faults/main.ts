@@ -21,7 +21,7 @@ const HELP = `npm run faults -- [--runs N] [--seed S] [--minutes M] [--scale K] 
   --show        prints the schedules instead of running them`
 
 /** Of the part with faults of each run, before it is divided. Milliseconds. */
-const LENGTH_MS = 120_000
+const LENGTH_MS = 200_000
 
 function count(text: string | undefined, fallback: number, name: string, min = 1): number {
   if (text === undefined) return fallback

@@ -15,6 +15,8 @@ export type Operator = {
   /** Says what was done, or why not. A server that is down cannot be edited. */
   edit(edit: Edit): Promise<string>
   ask(ask: Ask): Promise<string>
+  /** Confirms the side of a relationship whose authority NATS has lost; resolves when that is accepted. */
+  confirm(relationship: string, side: string): Promise<void>
   /** Requests that were acknowledged. */
   readonly requests: readonly Request[]
 }
@@ -78,6 +80,26 @@ export function createOperator({ world, nats }: { readonly world: World; readonl
     return `accepted as ${job}`
   }
 
+  async function confirm(relationship: string, side: string): Promise<void> {
+    const url = new URL(`/v1/relationships/${relationship}/authority`, world.statusUrl)
+    const signal = () => AbortSignal.timeout(ACKNOWLEDGE_MS)
+    const seen = await fetch(url, { signal: signal() })
+    const { epoch } = (await seen.json()) as { readonly epoch?: number }
+    const etag = seen.headers.get('etag')
+    if (!seen.ok || etag === null) throw new Error(`the authority of ${relationship} cannot be read: ${seen.status}`)
+    const response = await fetch(url, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json', 'if-match': etag },
+      body: JSON.stringify({ side }),
+      signal: signal(),
+    })
+    const text = await response.text()
+    const location = response.headers.get('location')
+    if (response.status !== 202 || location === null)
+      throw new Error(`${relationship} (epoch ${epoch ?? 'lost'}) cannot be confirmed: ${response.status} ${text}`)
+    requests.push({ job: location.slice(location.lastIndexOf('/') + 1), acknowledgedAtMs: monotonicMs() })
+  }
+
   async function askNats(ask: Ask): Promise<string> {
     const { job, level, server, relationship, scopes } = ask
     const attributes = headers()
@@ -96,7 +118,7 @@ export function createOperator({ world, nats }: { readonly world: World; readonl
     return 'stored'
   }
 
-  return { edit, ask: (ask) => (ask.via === 'api' ? askApi(ask) : askNats(ask)), requests }
+  return { edit, confirm, ask: (ask) => (ask.via === 'api' ? askApi(ask) : askNats(ask)), requests }
 }
 
 /** A content that no other edit gives. */

@@ -11,7 +11,7 @@ import type { Evidence } from './checker/evidence.ts'
 import { createDisturbance, type Notes } from './disturb.ts'
 import { RELATIONSHIPS } from './fleet.ts'
 import { connectPast, createLedgerReader } from './ledger-reader.ts'
-import { createOperator } from './operate.ts'
+import { createOperator, type Operator } from './operate.ts'
 import { createRandom } from './random.ts'
 import { describeAct, type Schedule } from './schedule.ts'
 import { monotonicMs, startWorld, type World } from './world.ts'
@@ -85,11 +85,14 @@ export async function run(options: RunOptions): Promise<RunResult> {
         ),
       )
     }
+    // A wipe that is under way must not meet a NATS that healing has started.
+    await Promise.all(under)
     await disturbance.over()
     await world.heal()
-    await Promise.all(under)
-    const healedAtMs = monotonicMs()
     say('healed')
+    const confirmations = await confirmLost(world, operator, notes, schedule.seed)
+    for (const { relationship } of confirmations) say(`confirmed the authority of ${relationship}`)
+    const healedAtMs = monotonicMs()
 
     const evidence = async (settledAtMs?: number): Promise<Evidence> => {
       await ledger.read(nats)
@@ -99,7 +102,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
         ledger: [...ledger.entries],
         requests: [...operator.requests],
         wipes: notes.wipes,
-        confirmations: [],
+        confirmations,
         interruptions: notes.interruptions,
         healedAtMs,
         ...(settledAtMs === undefined ? {} : { settledAtMs }),
@@ -157,6 +160,25 @@ async function settle(
     if (now.endedAtMs > deadlineMs + silentMs) return deadlineMs
     await sleep(150)
   }
+}
+
+/** Of every other run an operator confirms the authorities that went with NATS; in the others they stay lost. */
+async function confirmLost(
+  world: World,
+  operator: Operator,
+  { wipes }: Notes,
+  seed: number,
+): Promise<Evidence['confirmations']> {
+  if (wipes.length === 0 || seed % 2 === 1) return []
+  const lost = RELATIONSHIPS.filter(({ onAuthorityLoss }) => onAuthorityLoss === 'hold')
+  for (const { name, authority } of lost) {
+    await eventually(() => operator.confirm(name, authority), {
+      timeoutMs: 60_000,
+      everyMs: world.periodMs / 4,
+      what: `confirmation of the authority of ${name}`,
+    })
+  }
+  return lost.map(({ name }) => ({ relationship: name, atMs: monotonicMs() }))
 }
 
 /** Both sides of every relationship have agreed on what they have in common. */

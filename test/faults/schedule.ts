@@ -91,7 +91,7 @@ export const LOCK_TTL_MS = 30_000
 export const RECONCILE_MS = 60_000
 
 const FAULTS = { min: 20, max: 26 }
-const EDITS = { min: 14, max: 24 }
+const EDITS = { min: 24, max: 36 }
 const REQUESTS = { min: 6, max: 12 }
 
 /** How often each kind is drawn, in parts. */
@@ -143,7 +143,7 @@ function makeFault(kind: Fault['kind'], random: Random, scale: number): Fault {
   const someLinks = (from: readonly LinkName[]) => random.shuffled(from).slice(0, random.integer(1, 3))
   switch (kind) {
     case 'kill':
-      return { kind, part: random.pick(PARTS), downMs: span(500, 30_000) }
+      return { kind, part: random.pick(PARTS), downMs: span(500, 20_000) }
     case 'pause':
       return { kind, part: random.pick(PARTS), forMs: span(1.1 * LOCK_TTL_MS, 1.6 * LOCK_TTL_MS) }
     case 'wipe-nats':
@@ -152,7 +152,7 @@ function makeFault(kind: Fault['kind'], random: Random, scale: number): Fault {
       return { kind }
     case 'cut':
     case 'stall':
-      return { kind, links: someLinks(LINKS), forMs: span(2_000, 40_000) }
+      return { kind, links: someLinks(LINKS), forMs: span(2_000, 25_000) }
     case 'slow':
       return { kind, links: someLinks(LINKS), delayMs: random.between(5, 150), forMs: span(10_000, 40_000) }
     case 'garble': {
@@ -186,12 +186,14 @@ function makeFault(kind: Fault['kind'], random: Random, scale: number): Fault {
 
 function makeEdit(name: string, random: Random): Edit {
   const relationship = random.pick(RELATIONSHIPS)
-  const isSource = random.chance(0.65)
+  const isSource = random.chance(0.8)
   const scope = random.pick(relationship.scopes)
-  const how = random.chance(0.72)
+  const how = random.chance(isSource ? 0.8 : 0.4)
     ? 'change'
     : random.pick(
-        isSource ? (['delete', 'create', 'agree'] as const) : (['delete', 'create', 'agree', 'agree'] as const),
+        isSource
+          ? (['delete', 'create', 'agree'] as const)
+          : (['delete', 'create', 'agree', 'agree', 'agree', 'agree'] as const),
       )
   return {
     kind: 'edit',

@@ -95,6 +95,8 @@ export function expectedOf(
   const replaced = new Set(
     b.flatMap(({ by }, index) => (by === 'twinscope' && index > 0 ? [b[index - 1]?.content] : [])),
   )
+  /** A server that comes up with what it had before has lost what came after it, agreed on or not. */
+  const had = new Set(a.slice(0, -1).map(({ content }) => content))
   const isEarlier = (version: Version | undefined, more: ReadonlySet<Content>, base: Content) =>
     version?.by === 'restart' && version.content !== base && (agreed.has(version.content) || more.has(version.content))
   if (isSurelyEarlier(auth, a, b, certainty)) return new Set(['regressed'])
@@ -102,8 +104,8 @@ export function expectedOf(
   const expected = new Set<Expected>()
   for (const base of candidates) {
     const baseContent = base === 'unknown' ? undefined : base.content
-    // Its gate may not have agreed on both contents, or not have seen the newer one: then it is no way back to it.
-    if (isEarlier(auth, new Set(), baseContent)) expected.add('regressed')
+    // Its gate may not have seen what was there between: then it is no way back to it.
+    if (base !== 'unknown' && isEarlier(auth, had, baseContent)) expected.add('regressed')
     if (isLost) {
       expected.add('replicate')
       continue
