@@ -82,12 +82,14 @@ function content(view) {
 }
 
 /** What a move means, in the words of the console's own direction. */
-function consequence(view, side, other, force, differing) {
+function consequence(view, detail, side, other, force) {
+  const differing = detail.counts.outOfSync + detail.counts.conflict
+  const edits = detail.policy?.['on-foreign-edit'] === 'revert' ? 'reverted' : 'held'
   const [to, from] = [shortName(side), shortName(other)]
   const first =
     side === view.side
       ? `${to} is confirmed as the authoritative side: its settings are copied to ${from}.`
-      : `From then on the settings of ${to} are copied to ${from}, and edits on ${from} are held.`
+      : `From then on the settings of ${to} are copied to ${from}, and edits on ${from} are ${edits}.`
   const drift =
     differing === 0
       ? ''
@@ -101,7 +103,6 @@ function consequence(view, side, other, force, differing) {
 export function openAuthority(detail) {
   const path = `/v1/relationships/${encodeURIComponent(detail.name)}/authority`
   const servers = detail.partners.map(({ server }) => server)
-  const differing = detail.counts.outOfSync + detail.counts.conflict
   const force = h('input', { type: 'checkbox', id: 'authority-force' })
   let picked
   let view
@@ -155,7 +156,7 @@ export function openAuthority(detail) {
       const nothing = isConfirmation && view.problem === undefined
       return {
         content: content(view),
-        consequence: nothing ? undefined : consequence(view, picked, other, force.checked, differing),
+        consequence: nothing ? undefined : consequence(view, detail, picked, other, force.checked),
         danger: true,
         confirm: nothing
           ? undefined
