@@ -21,15 +21,22 @@ const OUTDATED = 'what was approved is not the present plan any more, so it is s
 
 function saidOutdated(scope: PlannedScope): PlannedScope {
   const [first, ...others] = scope.obstacles
-  if (first === undefined) return scope
+  // Nobody has seen this write, though somebody looked at a plan and said yes to that.
+  if (first === undefined) {
+    return { ...scope, obstacles: [{ code: 'plan-changed', message: OUTDATED, approvable: true }] }
+  }
   return { ...scope, obstacles: [{ ...first, message: `${OUTDATED}: ${first.message}` }, ...others] }
 }
 
-/** Splits a plan into what may be committed and what is held, given the digest that somebody approved. */
+/**
+ * Splits a plan into what may be committed and what is held, given the digest that somebody approved. The approval of
+ * another plan lets nothing through: what is there now has to be shown first.
+ */
 export function admit(plan: Plan, approvedDigest: string | undefined): Admission {
   const isApproved = approvedDigest === plan.digest
   const isOutdated = approvedDigest !== undefined && !isApproved
-  const passes = ({ obstacles }: PlannedScope) => obstacles.every((obstacle) => isApproved && obstacle.approvable)
+  const passes = ({ obstacles }: PlannedScope) =>
+    !isOutdated && obstacles.every((obstacle) => isApproved && obstacle.approvable)
   const held = plan.scopes.filter((scope) => !passes(scope))
   return {
     plan,
