@@ -2,6 +2,7 @@
 // holds every driver to it. Only the watcher opens writers.
 
 import type { Json } from '#dhcp/json.ts'
+import type { ActiveLeases } from '#dhcp/leases.ts'
 import type { DiscoveredRelationship } from '#dhcp/relationship.ts'
 import type { ExclusionRange, Scope, ScopeKey } from '#dhcp/scope.ts'
 
@@ -79,12 +80,6 @@ export type Claim =
   | { readonly kind: 'foreign'; readonly owner: string }
   /** No mark can be left at this server. */
   | { readonly kind: 'unsupported' }
-
-export type ActiveLeases = {
-  readonly count: number
-  /** The first few addresses, in their order. */
-  readonly examples: readonly string[]
-}
 
 export type DriverErrorCode =
   /** No connection. Nothing was sent. */

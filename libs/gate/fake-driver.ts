@@ -1,6 +1,7 @@
 // A DHCP server in memory for the unit tests of the gate; the simulated server is another process.
 
 import { contentOf, type ScopeContent } from '#dhcp/fingerprint.ts'
+import { leasesOutside } from '#dhcp/leases.ts'
 import type { FailoverState } from '#dhcp/relationship.ts'
 import { parseScopeKey, type Scope, type ScopeKey } from '#dhcp/scope.ts'
 import {
@@ -11,7 +12,6 @@ import {
   type PersistResult,
   type Snapshot,
 } from '#drivers/driver.ts'
-import { leasesOutside } from '#drivers/leases.ts'
 
 export function aScope(key: string, lifetime = 3600): Scope {
   const parsed = parseScopeKey(key)

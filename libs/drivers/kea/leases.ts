@@ -2,9 +2,9 @@
 // because the HA hook needs it; others may not.
 
 import { isJsonObject, type Json, type JsonObject } from '#dhcp/json.ts'
+import { type ActiveLeases, leasesOutside } from '#dhcp/leases.ts'
 import type { ExclusionRange, Scope } from '#dhcp/scope.ts'
-import { type ActiveLeases, DriverError } from '../driver.ts'
-import { leasesOutside } from '../leases.ts'
+import { DriverError } from '../driver.ts'
 import type { KeaControl } from './control.ts'
 
 /** Result codes of Kea's commands. */

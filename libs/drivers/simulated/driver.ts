@@ -3,6 +3,7 @@
 
 import { Agent, request } from 'undici'
 import { formatJson, isJsonObject, type Json, type JsonObject, parseJson } from '#dhcp/json.ts'
+import { leasesOutside } from '#dhcp/leases.ts'
 import type { Scope, ScopeKey } from '#dhcp/scope.ts'
 import {
   type ApplyResult,
@@ -12,7 +13,6 @@ import {
   type Probe,
   type Snapshot,
 } from '../driver.ts'
-import { leasesOutside } from '../leases.ts'
 import { watchHints } from './hints.ts'
 import { CLIENT_HEADER, type ClaimAnswer, CONTROL_PATHS, type ConfigurationAnswer } from './wire.ts'
 

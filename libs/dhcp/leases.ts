@@ -1,8 +1,13 @@
 // Which leases would be left without a range.
 
-import { formatIpv4, parseIpv4 } from '#dhcp/ipv4.ts'
-import type { ExclusionRange } from '#dhcp/scope.ts'
-import type { ActiveLeases } from './driver.ts'
+import { formatIpv4, parseIpv4 } from './ipv4.ts'
+import type { ExclusionRange } from './scope.ts'
+
+export type ActiveLeases = {
+  readonly count: number
+  /** The first few addresses, in their order. */
+  readonly examples: readonly string[]
+}
 
 /** Addresses that are named as examples. */
 const EXAMPLES = 5
