@@ -79,6 +79,8 @@ export function finalOutcome(job: Job, policy: RelationshipPolicy, report: RunRe
   const target = side === undefined ? undefined : policy.servers.find((server) => server !== side)
   const base: Outcome = {
     ...outcomeOf(job, 'final', at),
+    // An automatic job copies from whoever has the authority when it runs.
+    ...(job.automatic && side !== undefined ? { source: side } : {}),
     ...(target === undefined ? {} : { target }),
     ...(epoch === undefined ? {} : { epoch }),
     ...(report.commit === undefined ? {} : { commit: report.commit }),
