@@ -145,6 +145,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
         TWINSCOPE_ACK_WAIT_MS: scaled(30_000, 500),
         TWINSCOPE_GATE_TIMEOUT_MS: scaled(30_000, 500),
         TWINSCOPE_REGISTRATION_MS: scaled(20_000, 500),
+        TWINSCOPE_COVER_MS: scaled(30_000, 1_000),
       },
     })
   }
