@@ -46,7 +46,7 @@ function unexplained(world: World, scenario: Scenario, run: RunState, compared: 
     case 'regressed':
       return (accidents.restarts ?? 0) > 0 ? undefined : text
     case 'dirty':
-      return (accidents.badWrites ?? 0) > 0 || isEdited(target) ? undefined : text
+      return (accidents.badWrites ?? 0) > 0 || (accidents.restarts ?? 0) > 0 || isEdited(target) ? undefined : text
     case 'deleted':
     case 'only-on-partner':
       return isDeleted ? undefined : text

@@ -39,6 +39,14 @@ export function finish(world: World, slot: Slot, run: Run): World {
   return withWorker({ ...world, kv: { ...world.kv, jobs } }, slot, IDLE)
 }
 
+/** What was written for a job before this run began is in its outcome. */
+function problemOfReport({ state, commitId, mustTell }: Run): string | undefined {
+  if (state.refusal !== undefined) return undefined
+  const told = new Set(state.results.map(({ scope }) => scope))
+  const silent = mustTell.find(({ scope, server }) => server !== state.side && !told.has(scope))
+  return silent === undefined ? undefined : `${commitId} wrote ${silent.scope} of ${silent.server}, and nobody is told`
+}
+
 /** The jobs wait in NATS for a later run; a tick that found a difference becomes one. */
 export function putBack(world: World, slot: Slot, run: Run): World {
   const isDifference = run.state.compared.some(({ decision }) => decision.kind === 'replicate')
@@ -222,8 +230,10 @@ export function perform(world: World, scenario: Scenario, slot: Slot, run: Run):
     }
     case 'wait':
       return [{ label: `waits: ${effect.failure.wait}`, world: putBack(world, slot, run) }]
-    case 'finish':
-      return [{ label: 'finishes', world: finish(world, slot, run) }]
+    case 'finish': {
+      const problem = problemOfReport(run)
+      return [{ label: 'finishes', world: finish(world, slot, run), ...(problem === undefined ? {} : { problem }) }]
+    }
     default:
       return effect satisfies never
   }

@@ -9,6 +9,7 @@ import { perform } from './worker-effects.ts'
 import { failed, give, IDLE, policyOf, type Run } from './worker-run.ts'
 import {
   type ClaimedJob,
+  journalOf,
   type Next,
   type Scenario,
   type ServerName,
@@ -62,7 +63,12 @@ function start(world: World, scenario: Scenario, slot: Slot): World {
   // One id until the jobs end, as services/replicator draws it.
   const first = jobs.find(({ automatic }) => !automatic) ?? jobs[0]
   const commitId = jobs.find(({ commit }) => commit !== undefined)?.commit ?? first?.job ?? ''
-  const run: Run = { state, effects, jobs, commitId }
+  const written = (['a', 'b'] as const).flatMap((server) =>
+    (journalOf(world, server).results[commitId] ?? []).flatMap(({ scope, result }) =>
+      result === 'written' ? [{ server, scope }] : [],
+    ),
+  )
+  const run: Run = { state, effects, jobs, commitId, mustTell: written }
   return withWorker(next, slot, { holdsLock: scenario.lock, run })
 }
 

@@ -83,6 +83,8 @@ export type Worker = {
     readonly effects: readonly RunEffect[]
     readonly jobs: readonly ClaimedJob[]
     readonly commitId: string
+    /** What its commit had written before it began. */
+    readonly mustTell: readonly { readonly server: ServerName; readonly scope: string }[]
     /** The request whose answer it waits for. */
     readonly waitsFor?: number
     /** Of an effect in several steps: what is done. */
