@@ -37,8 +37,10 @@ export function waitDelayMs(reason: RunWait, waits: number): number {
     case 'source-not-steady':
       return backOff(100, 10_000) // the watcher's registration wakes it earlier
     case 'lock-held':
-    case 'covering':
       return backOff(250, 5_000)
+    case 'covering':
+      // Two runs that write in opposite directions refuse each other: in step they would do so again and again.
+      return backOff(250, 5_000) * (0.5 + Math.random())
     case 'uncertain':
       return backOff(500, 10_000)
     case 'unreachable':
