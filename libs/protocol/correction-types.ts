@@ -99,8 +99,10 @@ export type CorrectionState = {
   readonly ticket?: string
   readonly targetSide?: Side
   readonly wanted: readonly WantedScope[]
-  /** Absent: nothing was approved yet. */
+  /** What was approved and recorded; absent: nothing yet. */
   readonly approved?: Approved
+  /** What was approved and is being recorded. */
+  readonly unrecorded?: Approved
   /** What is sent with the present commit. */
   readonly versions: readonly ScopeVersion[]
   /** Per server; the newest result of a scope counts. */

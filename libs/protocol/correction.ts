@@ -14,6 +14,16 @@
 //   - what was approved is recorded before the first commit. An interrupted run asks the gates what became of it, and
 //     goes on with exactly that: what was approved for the second target does not change because the first is written.
 
+import {
+  isAnythingWritten,
+  isDone,
+  isPresent,
+  partnerOf,
+  remaining,
+  targetOf,
+  targetsOf,
+  withResults,
+} from './correction-scopes.ts'
 import type {
   Approved,
   CorrectionEffect,
@@ -22,7 +32,7 @@ import type {
   CorrectionState,
 } from './correction-types.ts'
 import { MAX_ROUNDS } from './job.ts'
-import type { CommittedScope, ScopeVersion, Side, SideFailure } from './job-types.ts'
+import type { CommittedScope, Side, SideFailure } from './job-types.ts'
 
 type Step = { readonly state: CorrectionState; readonly effects: readonly CorrectionEffect[] }
 
@@ -39,30 +49,6 @@ export function startCorrection(request: CorrectionRequest): Step {
     ...(recorded === undefined ? {} : { approved: recorded }),
   }
   return { state, effects: [{ kind: 'read-authority' }] }
-}
-
-function partnerOf(servers: readonly [string, string], server: string): string {
-  return servers[0] === server ? servers[1] : servers[0]
-}
-
-/** The servers that are written, in order. */
-export function targetsOf({ request }: Pick<CorrectionState, 'request'>): readonly string[] {
-  const { kind, server, servers, both } = request
-  const partner = partnerOf(servers, server)
-  if (kind === 'adopt') return [partner]
-  return both ? [server, partner] : [server]
-}
-
-function targetOf(state: CorrectionState): string {
-  return targetsOf(state)[state.at] as string
-}
-
-function isDone({ result }: CommittedScope): boolean {
-  return result === 'written' || result === 'unchanged'
-}
-
-function isAnythingWritten({ results }: CorrectionState): boolean {
-  return Object.values(results).some((of) => of.some(({ result }) => result === 'written'))
 }
 
 function finish(state: CorrectionState, refusal?: CorrectionState['refusal']): Step {
@@ -89,12 +75,6 @@ function again(state: CorrectionState, why: string): Step {
     state: { ...rest, phase: 'authority', rounds: state.rounds + 1 },
     effects: [{ kind: 'read-authority' }],
   }
-}
-
-/** What was approved for a target and is not there yet. */
-function remaining(state: CorrectionState, target: string): readonly ScopeVersion[] {
-  const done = new Set((state.results[target] ?? []).filter(isDone).map(({ scope }) => scope))
-  return (state.approved?.[target] ?? []).filter(({ scope }) => !done.has(scope))
 }
 
 /** Prepares the next target of which something is left; without an approved plan the first, to make the plan. */
@@ -148,19 +128,6 @@ function onPrepared(state: CorrectionState, ticket: string, target: Side): Step 
   }
 }
 
-/** Whether what was approved still is what would be done. */
-function isPresent(state: CorrectionState, version: ScopeVersion): boolean {
-  const live = state.targetSide?.rows.find(({ scope }) => scope === version.scope)?.live
-  const wanted = state.wanted.find(({ scope }) => scope === version.scope)
-  return live === version.expected && wanted !== undefined && wanted.fingerprint === version.wanted
-}
-
-function withResults(state: CorrectionState, target: string, results: readonly CommittedScope[]): CorrectionState {
-  const newer = new Set(results.map(({ scope }) => scope))
-  const kept = (state.results[target] ?? []).filter(({ scope }) => !newer.has(scope))
-  return { ...state, results: { ...state.results, [target]: [...kept, ...results] } }
-}
-
 function plan(state: CorrectionState): Step {
   const { approved: _, ...rest } = state
   return {
@@ -184,7 +151,13 @@ function onWanted(state: CorrectionState): Step {
 function onPlanned(state: CorrectionState, approved: Approved): Step {
   const isEmpty = targetsOf(state).every((target) => (approved[target] ?? []).length === 0)
   if (isEmpty) return finish(state)
-  return { state: { ...state, phase: 'record', approved }, effects: [{ kind: 'record', approved }] }
+  return { state: { ...state, phase: 'record', unrecorded: approved }, effects: [{ kind: 'record', approved }] }
+}
+
+/** Only what is recorded may be committed. */
+function onRecorded({ unrecorded = {}, ...state }: CorrectionState): Step {
+  const next: CorrectionState = { ...state, approved: unrecorded }
+  return mayCommit({ ...next, versions: remaining(next, targetOf(next)) })
 }
 
 function mayCommit(state: CorrectionState): Step {
@@ -280,7 +253,7 @@ export function stepCorrection(state: CorrectionState, input: CorrectionInput): 
       if (input.kind === 'planned') return onPlanned(state, input.approved)
       break
     case 'record':
-      if (input.kind === 'recorded') return mayCommit({ ...state, versions: remaining(state, targetOf(state)) })
+      if (input.kind === 'recorded') return onRecorded(state)
       break
     case 'permit-commit':
       if (input.kind === 'permission') return cover(state)

@@ -8,7 +8,8 @@ import type { ScopeKey } from '#dhcp/scope.ts'
 import type { Lock } from '#locks/lock.ts'
 import { type GateClient, GateError } from '#messaging/gate-client.ts'
 import { PlanInputChanged, type PlannedScope } from '#plan/plan.ts'
-import { startCorrection, stepCorrection, targetsOf } from '#protocol/correction.ts'
+import { startCorrection, stepCorrection } from '#protocol/correction.ts'
+import { targetsOf } from '#protocol/correction-scopes.ts'
 import type {
   CorrectionEffect,
   CorrectionInput,

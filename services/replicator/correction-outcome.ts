@@ -2,7 +2,7 @@
 
 import type { Job } from '#contracts/job.ts'
 import type { Outcome, ScopeOutcome } from '#contracts/messages.ts'
-import { targetsOf } from '#protocol/correction.ts'
+import { targetsOf } from '#protocol/correction-scopes.ts'
 import type { CommittedScope } from '#protocol/job-types.ts'
 import type { CorrectionReport } from './correct.ts'
 import { committedRow, heldDigest, heldRow, outcomeOf, type RecordedScope, summary, worstStatus } from './report.ts'
