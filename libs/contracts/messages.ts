@@ -227,6 +227,7 @@ export const Authority = Type.Object({
   epoch: Type.Integer({ minimum: 1 }),
   changedAt: Timestamp,
   changedBy: Type.String(),
+  job: Type.Optional(Type.String({ description: 'The job that moved it; absent where nobody asked for it' })),
 })
 export type Authority = Static<typeof Authority>
 

@@ -106,6 +106,7 @@ export function outdatedRecord(state: RunState): { readonly code: string; readon
   const { relationship } = state.policy
   const known = [state.sourceSide?.authority, state.targetSide?.authority]
     .filter((one) => one !== undefined)
+    .filter((one) => one.side !== state.side || one.epoch > (state.epoch ?? 0))
     .toSorted((a, b) => b.epoch - a.epoch)
   const [highest] = known
   const seen = highest === undefined ? 'a newer epoch' : `${highest.side} in epoch ${highest.epoch}`

@@ -19,7 +19,10 @@ class AuthorityWorld {
   readonly log: string[] = []
   before: (effect: TakeoverEffect) => TakeoverInput | undefined = () => undefined
 
+  private moving: string | undefined
+
   move(to: string, more: Partial<TakeoverRequest> = {}): TakeoverResult {
+    this.moving = more.job
     let step = startTakeover({ relationship: 'r', servers: ['dhcp1', 'dhcp2'], to, force: false, ...more })
     for (let count = 0; count < 100; count++) {
       const [effect] = step.effects
@@ -47,7 +50,8 @@ class AuthorityWorld {
       }
       case 'publish': {
         if (effect.revision !== this.record?.revision) return { kind: 'outdated' }
-        this.record = { side: effect.side, epoch: effect.epoch, revision: (this.record?.revision ?? 0) + 1 }
+        const job = this.moving === undefined ? {} : { job: this.moving }
+        this.record = { side: effect.side, epoch: effect.epoch, revision: (this.record?.revision ?? 0) + 1, ...job }
         return { kind: 'published' }
       }
     }
@@ -155,6 +159,32 @@ test('a gate that does not confirm the fence leaves the record as it was', () =>
   assert(result.kind === 'refused')
   assert.match(result.message, /Nothing was moved/)
   assert.deepEqual(made.record, { side: 'dhcp1', epoch: 3, revision: 7 })
+})
+
+test('a move that was interrupted after it was recorded is done, and does not find itself in the way', () => {
+  const made = world()
+  made.before = (effect) => {
+    if (effect.kind === 'inform') throw new Error('killed')
+    return undefined
+  }
+  assert.throws(() => made.move('dhcp2', { expectedEpoch: 3, job: 'J1' }), /killed/)
+  made.before = () => undefined
+  assert.deepEqual(made.move('dhcp2', { expectedEpoch: 3, job: 'J1' }), { kind: 'moved', side: 'dhcp2', epoch: 4 })
+  assert.equal(made.record?.epoch, 4)
+  // Another move with the same expectation is too late all the same.
+  const late = made.move('dhcp1', { expectedEpoch: 3, job: 'J2' })
+  assert.ok(late.kind === 'refused' && late.code === 'authority-changed')
+})
+
+test('a gate that names the other side in the same epoch is overruled, whichever side is meant', () => {
+  // Two moves without the lock: the one fenced dhcp2 in epoch 4, the other had recorded dhcp1 in epoch 4 meanwhile.
+  const torn = () => {
+    const made = world('dhcp1', 4)
+    made.gates.dhcp2 = { kind: 'knows', side: 'dhcp2', epoch: 4 }
+    return made
+  }
+  assert.deepEqual(torn().move('dhcp1'), { kind: 'moved', from: 'dhcp1', side: 'dhcp1', epoch: 5 })
+  assert.deepEqual(torn().move('dhcp2'), { kind: 'moved', from: 'dhcp1', side: 'dhcp2', epoch: 5 })
 })
 
 test('an answer that nobody waits for changes nothing', () => {

@@ -21,9 +21,17 @@ export type TakeoverRequest = {
   readonly force: boolean
   /** Refused where the record has another epoch; 0: where there is a record. Absent: not checked. */
   readonly expectedEpoch?: number
+  /** Names this move, so that one that was interrupted after it was recorded knows its own record. */
+  readonly job?: string
 }
 
-export type AuthorityRecord = { readonly side: string; readonly epoch: number; readonly revision: number }
+/** `job`: the move that made it. */
+export type AuthorityRecord = {
+  readonly side: string
+  readonly epoch: number
+  readonly revision: number
+  readonly job?: string
+}
 
 export type KnownAtGate =
   | { readonly kind: 'knows'; readonly side: string; readonly epoch: number }
@@ -117,6 +125,10 @@ function partnerOf({ servers, to }: TakeoverRequest): string {
 function onAuthority(state: TakeoverState, record: AuthorityRecord | undefined): Step {
   const { request } = state
   const epoch = record?.epoch ?? 0
+  // An earlier run of this very move was interrupted after the record: it has moved, whatever was expected then.
+  if (record?.job !== undefined && record.job === request.job) {
+    return finish(state, { kind: 'moved', side: record.side, epoch })
+  }
   if (request.expectedEpoch !== undefined && request.expectedEpoch !== epoch) {
     const now = record === undefined ? 'there is no record' : `${record.side} has it in epoch ${record.epoch}`
     const message = `the authority of ${request.relationship} is not what was looked at (epoch ${request.expectedEpoch}): ${now}. Look again, then decide`
@@ -145,7 +157,9 @@ function onGates(state: TakeoverState, gates: Readonly<Record<string, KnownAtGat
   }
   const known = [own, other].flatMap((gate) => (gate?.kind === 'knows' ? [gate] : []))
   const highest = Math.max(record?.epoch ?? 0, ...known.map(({ epoch }) => epoch))
-  if (record?.side === request.to && record.epoch === highest) {
+  // Two moves at once may leave a gate in the record's epoch with the other side; it needs a newer epoch to follow.
+  const isAgainst = known.some(({ side, epoch }) => epoch === record?.epoch && side !== record.side)
+  if (record?.side === request.to && record.epoch === highest && !isAgainst) {
     return finish(state, { kind: 'already', side: record.side, epoch: record.epoch })
   }
   const epoch = highest + 1

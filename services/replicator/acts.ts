@@ -190,7 +190,13 @@ export function createActs(options: ActsOptions) {
     lock: Lock,
   ) {
     const { force, expectedEpoch } = act
-    const order = { to: job.source, force, by: byOf(job), ...(expectedEpoch === undefined ? {} : { expectedEpoch }) }
+    const order = {
+      to: job.source,
+      force,
+      by: byOf(job),
+      job: job.job,
+      ...(expectedEpoch === undefined ? {} : { expectedEpoch }),
+    }
     await finish(job, movedOutcome(job, policy, await moveAuthority({ authorities, gateClient, lock }, policy, order)))
   }
 
@@ -225,7 +231,7 @@ export function createActs(options: ActsOptions) {
     if (permission.kind === 'closed') {
       return await refuse(permission.wait, `neither moved nor copied: ${permission.message}`)
     }
-    const order = { to: job.source, force: false, by: byOf(job) }
+    const order = { to: job.source, force: false, by: byOf(job), job: job.job }
     const result = await moveAuthority({ authorities, gateClient, lock }, policy, order)
     if (result.kind === 'refused') return await refuse(result.code, `nothing was copied: ${result.message}`)
     // Once: should it wait now, somebody may move the authority elsewhere meanwhile.

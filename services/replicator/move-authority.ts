@@ -17,7 +17,10 @@ import type { Authorities } from './authority.ts'
 /** Milliseconds for a fence: it waits for a running commit. */
 const FENCE_TIMEOUT_MS = 60_000
 
-export type MoveOrder = Pick<TakeoverRequest, 'to' | 'force' | 'expectedEpoch'> & { readonly by: string }
+export type MoveOrder = Pick<TakeoverRequest, 'to' | 'force' | 'expectedEpoch'> & {
+  readonly by: string
+  readonly job: string
+}
 
 export async function moveAuthority(
   { authorities, gateClient, lock }: { authorities: Authorities; gateClient: GateClient; lock: Lock },
@@ -62,7 +65,14 @@ export async function moveAuthority(
         return await fence(effect)
       case 'publish': {
         const { side, epoch, revision } = effect
-        const authority = { relationship, side, epoch, changedAt: new Date().toISOString(), changedBy: by }
+        const authority = {
+          relationship,
+          side,
+          epoch,
+          changedAt: new Date().toISOString(),
+          changedBy: by,
+          job: order.job,
+        }
         return { kind: (await authorities.publish(authority, revision)) ? 'published' : 'outdated' }
       }
     }

@@ -39,7 +39,8 @@ export function authorityProblem(
       message: `nobody knows an authority of ${policy.name} yet; the first look of a replicator takes ${policy.authority} from the configuration`,
     }
   }
-  if (highest > record.epoch) {
+  const isTorn = gates.some(({ side, epoch }) => epoch === record.epoch && side !== record.side)
+  if (highest > record.epoch || isTorn) {
     return {
       code: 'interrupted',
       message: `a move of the authority of ${policy.name} was interrupted: the record names ${record.side} in epoch ${record.epoch}, ${knownText(gates)}. To finish or to cancel it, say which side counts: ${move}`,

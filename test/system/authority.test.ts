@@ -16,7 +16,7 @@ function moveTo(server: string, force = false): Omit<ReplicationRequested, 'requ
   return { level: 'relationship', server, relationship: PAIR, actor: 'alice', act: { kind: 'move-authority', force } }
 }
 
-type Known = { readonly side: string; readonly epoch: number }
+type Known = { readonly side: string; readonly epoch: number; readonly job?: string }
 
 async function recordOf(pair: SimulatedPair): Promise<Known | undefined> {
   const bucket = await pair.nats.jetstream().views.kv(BUCKETS.authority.name, { bindOnly: true })
@@ -64,6 +64,8 @@ describe('moving it', () => {
     const before = await recordOf(pair)
     const same = await pair.request(moveTo(PARTNER))
     assert.equal(same.status, 'done')
+    const { job } = (await recordOf(pair)) ?? {}
+    assert.ok(job, 'the record names the move that made it')
     const stale = await pair.request({
       ...moveTo(AUTH),
       act: { kind: 'move-authority', force: false, expectedEpoch: 999 },
