@@ -1,7 +1,7 @@
 // The fleet that every run works on: three servers, two relationships over the first of them, which is the source in
 // one and the target in the other, with the two ends of every policy.
 
-import { completeScope, type ServerDescription } from '#simulator/description.ts'
+import type { ServerDescription } from '#simulator/description.ts'
 import { sample } from '#simulator/sample.ts'
 import type { Relationship } from './checker/evidence.ts'
 
@@ -37,15 +37,14 @@ export const RELATIONSHIPS: readonly Relationship[] = [
   },
 ]
 
-/** A scope as an operator would make it, named so that no two edits give the same content. */
+/**
+ * A scope as an operator would make it, named so that no two edits give the same content. It has reservations and
+ * options as the others do: to remove the last of a kind is held by a limit, and the limits are not what is looked at here.
+ */
 export function newScope(key: string, name: string) {
-  const network = key.replace(/\d+\/\d+$/, '')
-  return completeScope({
-    key,
-    id: 1_000 + Number(key.split('.')[2]),
-    properties: { name, 'valid-lifetime': 3_600 },
-    ranges: [{ start: `${network}60`, end: `${network}199`, properties: {}, options: [] }],
-  })
+  const [made] = sample({ scopes: 1, first: key.slice(0, key.indexOf('/')), reservations: 1 })
+  if (made === undefined) throw new Error('a sample of one scope has one')
+  return { ...made, id: 1_000 + Number(key.split('.')[2]), properties: { name, 'valid-lifetime': 3_600 } }
 }
 
 export function describeServer(server: Server, port: number): ServerDescription {

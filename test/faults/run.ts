@@ -49,7 +49,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
   say(`seed ${schedule.seed}`)
   for (const { atMs, act } of schedule.steps) say(`planned ${atMs.toFixed(0).padStart(6)} ms  ${describeAct(act)}`)
 
-  const world = await startWorld({
+  const world = await startWorldAgain({
     seed: schedule.seed,
     directory,
     scale,
@@ -135,6 +135,19 @@ export async function run(options: RunOptions): Promise<RunResult> {
     log.end()
     // What went wrong is kept, also where the harness itself failed.
     if (isGood) await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/** A port that was free may be somebody else's by the time it is listened on. */
+const START_TRIES = 3
+
+async function startWorldAgain(options: Parameters<typeof startWorld>[0]): Promise<World> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await startWorld(options)
+    } catch (error) {
+      if (tries === START_TRIES) throw error
+    }
   }
 }
 
