@@ -1,9 +1,9 @@
 // `npm test`: installs what is missing as `npm start` does, runs every test, and looks for processes that a
 // test has left behind. `npm test -- FILE…` runs some of them.
 
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
+import { globSync, readdirSync, readFileSync } from 'node:fs'
 import { watchAncestors } from '#local/ancestors.ts'
 import { say, sayLoudly } from '#local/output.ts'
 import { prepare } from '#local/prepare.ts'
@@ -11,6 +11,8 @@ import { ROOT } from '#local/source.ts'
 import { findEngine } from './containers/engine.ts'
 
 const FILES = ['libs/**/*.test.ts', 'services/**/*.test.ts', 'deploy/**/*.test.ts', 'test/**/*.test.ts']
+/** They use every processor by themselves, and come one after the other when the rest is done. */
+const ALONE = ['test/model/*.test.ts', 'test/faults/*.test.ts']
 
 /** Every process that a test starts inherits this, however often it changes its parent. */
 const MARK = 'TWINSCOPE_TEST_RUN'
@@ -39,27 +41,47 @@ async function main(): Promise<number> {
   // The tests start their own.
   const { NATS_URL: _nats, REDIS_URL: _redis, ...environment } = process.env
   const given = process.argv.slice(2)
-  const files = given.filter((argument) => !argument.startsWith('-'))
-  const child = spawn(
-    process.execPath,
-    [
-      '--test',
-      `--test-concurrency=${CONCURRENCY}`,
-      `--test-timeout=${TEST_TIMEOUT_MS}`,
-      ...given.filter((argument) => argument.startsWith('-')),
-      ...(files.length === 0 ? FILES : files),
-    ],
-    { cwd: ROOT, stdio: 'inherit', detached: true, env: { ...environment, [MARK]: mark } },
-  )
-  const end = (signal: NodeJS.Signals) => {
-    if (child.pid !== undefined) process.kill(-child.pid, signal)
+  const named = given.filter((argument) => !argument.startsWith('-'))
+  const files = (named.length === 0 ? FILES : named).flatMap((pattern) => globSync(pattern, { cwd: ROOT })).sort()
+  const alone = new Set(ALONE.flatMap((pattern) => globSync(pattern, { cwd: ROOT })))
+  const rounds = [
+    { concurrency: CONCURRENCY, files: files.filter((file) => !alone.has(file)) },
+    { concurrency: 1, files: files.filter((file) => alone.has(file)) },
+  ].filter((round) => round.files.length > 0)
+  if (rounds.length === 0) {
+    say(`✗ no test file matches ${given.join(' ')}`)
+    return 1
   }
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => end('SIGTERM'))
+
+  let child: ChildProcess | undefined
+  const end = (signal: NodeJS.Signals) => {
+    if (child?.pid !== undefined) process.kill(-child.pid, signal)
+  }
+  let isStopped = false
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      isStopped = true
+      end('SIGTERM')
+    })
+  }
   watchAncestors(() => end('SIGKILL'))
-  const code = await new Promise<number>((resolve) => {
-    child.once('error', () => resolve(1))
-    child.once('exit', (exitCode) => resolve(exitCode ?? 1))
-  })
+  let code = 0
+  for (const { concurrency, files: ofRound } of rounds) {
+    if (isStopped) break
+    const options = [`--test-concurrency=${concurrency}`, `--test-timeout=${TEST_TIMEOUT_MS}`]
+    const running = spawn(
+      process.execPath,
+      ['--test', ...options, ...given.filter((argument) => argument.startsWith('-')), ...ofRound],
+      { cwd: ROOT, stdio: 'inherit', detached: true, env: { ...environment, [MARK]: mark } },
+    )
+    child = running
+    const roundCode = await new Promise<number>((resolve) => {
+      running.once('error', () => resolve(1))
+      running.once('exit', (exitCode) => resolve(exitCode ?? 1))
+    })
+    code = code === 0 ? roundCode : code
+  }
+  if (isStopped && code === 0) code = 1
 
   const left = processesWith(`${MARK}=${mark}`)
   for (const { pid } of left) process.kill(pid, 'SIGKILL')
