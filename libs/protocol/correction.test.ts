@@ -129,7 +129,15 @@ test('an interrupted run asks the gates first, and writes only what is left of w
     results: { b: [{ scope: SCOPE, result: 'written' }], a: [] },
   }
   const run = drive(interrupted, [authority, recalled, prepared('new'), wanted, covered])
-  assert.deepEqual(run.effects.flat(), ['read-authority', 'recall', 'prepare', 'read-wanted', 'cover', 'commit'])
+  assert.deepEqual(run.effects.flat(), [
+    'read-authority',
+    'recall',
+    'uncover',
+    'prepare',
+    'read-wanted',
+    'cover',
+    'commit',
+  ])
   const [commit] = run.last
   assert.ok(commit?.kind === 'commit')
   assert.equal(commit.target, 'a')
@@ -142,7 +150,7 @@ test('an interrupted adoption that was written is only agreed, though it is paus
     results: { a: [{ scope: SCOPE, result: 'written', baseSerial: 9 }] },
   }
   const run = drive(interrupted, [authority, recalled])
-  assert.deepEqual(run.effects.at(-1), ['agree'])
+  assert.deepEqual(run.effects.at(-1), ['uncover', 'agree'])
 })
 
 test('an interrupted run whose approved plan is gone makes the plan anew', () => {

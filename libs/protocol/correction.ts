@@ -102,12 +102,19 @@ function onAuthority(state: CorrectionState, side: string, epoch: number): Step 
   return begin(next)
 }
 
+/** Where a target is written, nobody needs to cover for it any more; the interrupted run could not say so. */
 function onRecalled(state: CorrectionState, known: CorrectionState['results']): Step {
   const next = Object.entries(known).reduce((so, [target, of]) => withResults(so, target, of.filter(isDone)), state)
   const targets = targetsOf(next)
-  if (targets.some((target) => remaining(next, target).length > 0)) return begin(next)
+  const written = targets.filter((target) => (next.results[target] ?? []).length > 0)
+  const uncovers = written.map((target): CorrectionEffect => {
+    return { kind: 'uncover', server: partnerOf(state.request.servers, target) }
+  })
+  const isLeft = targets.some((target) => remaining(next, target).length > 0)
   // All of it was written before the interruption; whatever is closed by now, it is done.
-  return agree({ ...next, at: targets.length - 1, versions: next.approved?.[targets.at(-1) as string] ?? [] })
+  const done = { ...next, at: targets.length - 1, versions: next.approved?.[targets.at(-1) as string] ?? [] }
+  const step = isLeft ? begin(next) : agree(done)
+  return { state: step.state, effects: [...uncovers, ...step.effects] }
 }
 
 function begin(state: CorrectionState): Step {

@@ -93,7 +93,8 @@ for (const onForeignEdit of ['hold', 'revert'] as const) {
 describe('acts on one relationship', () => {
   let pair: SimulatedPair
   before(async () => {
-    pair = await startSimulatedPair({ replicators: 2 })
+    // A lock of a killed replicator is free after this.
+    pair = await startSimulatedPair({ replicators: 2, env: { TWINSCOPE_LOCK_TTL_MS: '6000' } })
   })
   after(async () => await pair?.stop())
 
@@ -238,7 +239,7 @@ describe('acts on one relationship', () => {
 type GateRow = { readonly scope: string; readonly live?: string; readonly base?: string; readonly writtenBy?: string }
 
 async function rowAt(pair: SimulatedPair, server: string, scope: ScopeKey): Promise<GateRow | undefined> {
-  const { ok } = await pair.gate(server, 'manifest', { relationship: PAIR, fresh: false })
+  const { ok } = await pair.gate(server, 'manifest', { relationship: PAIR, fresh: true })
   return (ok as { rows: readonly GateRow[] }).rows.find((one) => one.scope === scope)
 }
 
