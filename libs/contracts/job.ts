@@ -64,6 +64,7 @@ export const Job = Type.Object(
       Type.Object(
         {
           id: Type.String(),
+          server: Type.Optional(Type.String({ description: 'Where it is written; of acts each scope says it' })),
           scopes: Type.Array(
             Type.Object({
               scope: Type.String(),

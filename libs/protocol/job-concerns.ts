@@ -2,7 +2,7 @@
 // be copied yet. Pure questions to the state of the machine in job.ts.
 
 import type { ComparedScope } from '#plan/compare.ts'
-import type { Postponed, RunJob, RunState } from './job-types.ts'
+import type { CommittedScope, Postponed, RunJob, RunState, RunWait, Side } from './job-types.ts'
 
 /**
  * A scope that is edited again and again is copied after this many quiet periods, counted from the first change
@@ -10,13 +10,31 @@ import type { Postponed, RunJob, RunState } from './job-types.ts'
  */
 export const MAX_QUIET_PERIODS = 15
 
+/** A commit that failed like this was not even begun: nothing is being written, so nobody needs to cover. */
+export const NOT_BEGUN: ReadonlySet<RunWait> = new Set(['covering', 'partner-not-normal', 'lock-held'])
+
 export function targetOf({ policy, side }: Pick<RunState, 'policy' | 'side'>): string {
   return policy.servers[0] === side ? policy.servers[1] : policy.servers[0]
 }
 
+/** Commits that interrupted runs had recorded, and where: the authority may have moved since. */
+export function recordedCommits(state: RunState): { readonly commits: readonly string[]; readonly target: string } {
+  const known = state.jobs.flatMap(({ commit, commitAt }) => (commit === undefined ? [] : [{ commit, commitAt }]))
+  const target = known.find(({ commitAt }) => commitAt !== undefined)?.commitAt ?? targetOf(state)
+  const there = known.filter(({ commitAt }) => commitAt === undefined || commitAt === target)
+  return { commits: [...new Set(there.map(({ commit }) => commit))], target }
+}
+
+/** What an interrupted run had written for a job in the other direction, before the authority moved. */
+export function recalledFor({ recalled }: Pick<RunState, 'recalled'>, job: RunJob): readonly CommittedScope[] {
+  if (recalled === undefined || job.commitAt !== recalled.target) return []
+  return recalled.results.filter(({ scope }) => isAskedFor([job], scope))
+}
+
 /** Jobs that may be acted on: automatic ones in mode `automatic`, requests that name the authoritative side. */
 export function effectiveJobs(state: RunState): readonly RunJob[] {
-  return state.jobs.filter((job) =>
+  const open = state.jobs.filter((job) => recalledFor(state, job).length === 0)
+  return open.filter((job) =>
     job.automatic ? state.policy.mode === 'automatic' : job.source === state.side && state.policy.mode !== 'observe',
   )
 }
@@ -113,4 +131,18 @@ export function outdatedRecord(state: RunState): { readonly code: string; readon
   const other = highest === undefined || highest.side === state.side ? targetOf(state) : highest.side
   const message = `the record says that ${state.side} has the authority of ${relationship} (epoch ${state.epoch}), a gate knows ${seen}: a move was interrupted, or the record is outdated. Nothing is written until somebody settles it: \`twinscope authority move ${relationship} --to ${state.side}\`, or \`--to ${other}\``
   return { code: 'authority-unknown', message }
+}
+
+/** A gate whose epoch is above the record's: read the record again, it may just have been replaced. */
+export function isAhead({ epoch = 0 }: RunState, ...sides: readonly Side[]): number | undefined {
+  const highest = Math.max(0, ...sides.map(({ authority }) => authority?.epoch ?? 0))
+  return highest > epoch ? highest : undefined
+}
+
+/** The newest result of a scope counts, except that what was written stays so: somebody has to be told. */
+export function withResults(state: RunState, results: readonly CommittedScope[]): RunState {
+  const written = new Set(state.results.filter(({ result }) => result === 'written').map(({ scope }) => scope))
+  const news = results.filter(({ scope, result }) => result !== 'target-changed' || !written.has(scope))
+  const newer = new Set(news.map(({ scope }) => scope))
+  return { ...state, results: [...state.results.filter(({ scope }) => !newer.has(scope)), ...news] }
 }

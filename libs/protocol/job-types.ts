@@ -13,6 +13,8 @@ export type RunJob = {
   readonly scopes?: readonly string[]
   /** A commit that an earlier, interrupted run had recorded for it. */
   readonly commit?: string
+  /** The server that it was for. */
+  readonly commitAt?: string
   /** When the first change that it carries was seen. Milliseconds since the epoch. */
   readonly noticedAtMs?: number
 }
@@ -172,6 +174,8 @@ export type RunState = {
   readonly versions: readonly ScopeVersion[]
   /** Results per scope, over all rounds and recalled commits; the newest counts. */
   readonly results: readonly CommittedScope[]
+  /** What an interrupted run had written to this server, which has the authority by now. */
+  readonly recalled?: { readonly target: string; readonly results: readonly CommittedScope[] }
   /** When the sides were compared, by the replicator's clock. Milliseconds since the epoch. */
   readonly nowMs: number
   readonly rejections: Readonly<Record<string, RejectedPair>>

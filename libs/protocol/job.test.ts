@@ -261,6 +261,21 @@ test('a target edited in between is planned again, a limited number of times', (
   assert.deepEqual(settled.state.results, [], 'what was true in an earlier round is not reported')
 })
 
+test('what an earlier run wrote is told, also where this one finds the target changed', () => {
+  const recalled: RunInput = { kind: 'recalled', results: [{ scope: SCOPE, result: 'written' }] }
+  const edited: RunInput = { kind: 'committed', results: [{ scope: SCOPE, result: 'target-changed' }] }
+  const inputs = [authority, recalled, changed, open, prepared, sourceRead, planned]
+  const run = drive(
+    POLICY,
+    [{ ...AUTOMATIC, commit: 'auto' }],
+    [...inputs, { kind: 'recorded' }, open, covered, edited],
+  )
+  assert.deepEqual(
+    run.state.results.map(({ result }) => result),
+    ['written'],
+  )
+})
+
 test('a stale ticket begins again with the authority', () => {
   const run = drive(
     POLICY,
@@ -435,6 +450,36 @@ test('the source covers during the commit, and not when its answer is missing', 
   assert.deepEqual(drive(POLICY, [AUTOMATIC], [...begun, covered, lost]).effects.at(-1), ['wait'])
 })
 
+test('a commit that was refused before it began ends its cover at once; one without an answer does not', () => {
+  const begun = [authority, changed, open, prepared, sourceRead, planned, { kind: 'recorded' } as const, open, covered]
+  for (const reason of ['covering', 'partner-not-normal', 'lock-held'] as const) {
+    const refused: RunInput = { kind: 'side-failed', failure: { server: 'b', wait: reason, message: 'not now' } }
+    assert.deepEqual(drive(POLICY, [AUTOMATIC], [...begun, refused]).effects.at(-1), ['uncover', 'wait'], reason)
+  }
+  for (const reason of ['unreachable', 'uncertain'] as const) {
+    const lost: RunInput = { kind: 'side-failed', failure: { server: 'b', wait: reason, message: 'no answer' } }
+    assert.deepEqual(drive(POLICY, [AUTOMATIC], [...begun, lost]).effects.at(-1), ['wait'], reason)
+  }
+})
+
+test('a commit is asked for where it was sent, and what it wrote is not mixed with what comes after a move', () => {
+  const interrupted: RunJob = { ...REQUEST, commit: 'asked', commitAt: 'b' }
+  const moved: RunInput = { kind: 'authority', side: 'b', epoch: 2 }
+  const run = drive(POLICY, [interrupted, { ...AUTOMATIC, source: 'b' }], [moved])
+  assert.deepEqual(run.last, [{ kind: 'recall', commits: ['asked'], target: 'b' }])
+  const results = written.kind === 'committed' ? written.results : []
+  const after = stepRun(run.state, { kind: 'recalled', results }).state
+  assert.deepEqual([after.phase, after.results, after.recalled], ['compare', [], { target: 'b', results }])
+  // The other jobs of the run go on in the new direction.
+  const differs: RunInput = { kind: 'compared', source: side('newer', 'new'), target: side('new', 'new'), nowMs: 0 }
+  assert.deepEqual(
+    stepRun(after, differs).effects.map(({ kind }) => kind),
+    ['permit'],
+  )
+  // Nothing was written there: it is decided anew, as if it had not begun.
+  assert.equal(stepRun(run.state, { kind: 'recalled', results: [] }).state.recalled, undefined)
+})
+
 test('a gate above the record is believed after one more look at the record', () => {
   const ahead: RunInput = {
     kind: 'compared',
@@ -445,7 +490,13 @@ test('a gate above the record is believed after one more look at the record', ()
   const run = drive(POLICY, [REQUEST], [authority, ahead, authority, ahead])
   assert.deepEqual(run.effects.slice(-2), [['compare'], ['finish']])
   assert.equal(run.state.refusal?.code, 'authority-unknown')
-  assert.match(run.state.refusal?.message ?? '', /authority move a-b --to a`, or `--to b`/)
+  assert.match(run.state.refusal?.message ?? '', /a gate knows b in epoch 2.*authority move a-b --to a`, or `--to b`/)
+  // Two moves at once: the target's gate refuses for ever in the record's own epoch, and the message says why.
+  const torn = { ...ahead, target: { ...side('old', 'old'), authority: { side: 'b', epoch: 1 } } }
+  const stale: RunInput = { kind: 'outdated', why: 'stale-epoch' }
+  const round = [authority, torn, open, stale]
+  const ended = drive(POLICY, [REQUEST], [...round, ...round, ...round, ...round])
+  assert.match(ended.state.refusal?.message ?? '', /a gate knows b in epoch 1/)
   const moved = drive(POLICY, [AUTOMATIC], [authority, ahead, { kind: 'authority', side: 'b', epoch: 2 }, ahead])
   assert.equal(moved.state.refusal, undefined)
 })

@@ -20,11 +20,15 @@ import {
   concerned,
   effectiveRequests,
   foundEqual,
+  isAhead,
   justWritten,
   mayBeWritten,
+  NOT_BEGUN,
   outdatedRecord,
   postponed,
+  recordedCommits,
   targetOf,
+  withResults,
 } from './job-concerns.ts'
 import {
   ALL_RUN_CHECKS,
@@ -124,12 +128,6 @@ function agreeAtSource(state: RunState, scopes: readonly Agreed[]): Step {
   }
 }
 
-/** A gate whose epoch is above the record's: read the record again, it may just have been replaced. */
-function isAhead({ epoch = 0 }: RunState, ...sides: readonly Side[]): number | undefined {
-  const highest = Math.max(0, ...sides.map(({ authority }) => authority?.epoch ?? 0))
-  return highest > epoch ? highest : undefined
-}
-
 function onCompared(state: RunState, input: Extract<RunInput, { readonly kind: 'compared' }>): Step {
   const { source, target, nowMs, rejections = {} } = input
   const looked: RunState = { ...state, sourceSide: source, targetSide: target, nowMs, rejections }
@@ -184,11 +182,6 @@ function onSourceRead(state: RunState, source: Side): Step {
   return { state: { ...next, phase: 'plan' }, effects: [{ kind: 'plan', scopes: open }] }
 }
 
-function withResults(state: RunState, results: readonly CommittedScope[]): RunState {
-  const newer = new Set(results.map(({ scope }) => scope))
-  return { ...state, results: [...state.results.filter(({ scope }) => !newer.has(scope)), ...results] }
-}
-
 /** The source may begin writes of its own again; it need not be waited for. */
 function uncovered(state: RunState, { state: next, effects }: Step): Step {
   return { state: next, effects: [{ kind: 'uncover', server: state.side as string }, ...effects] }
@@ -210,6 +203,13 @@ function startCommit(state: RunState): Step {
   }
 }
 
+function onRecalled(state: RunState, results: readonly CommittedScope[]): Step {
+  const { target } = recordedCommits(state)
+  if (target === targetOf(state)) return startCompare(withResults(state, results))
+  // Written in the other direction, before the authority moved: it is told as it was, and not mixed with what comes.
+  return startCompare(results.length === 0 ? state : { ...state, recalled: { target, results } })
+}
+
 function onCommitted(state: RunState, results: readonly CommittedScope[]): Step {
   const next = withResults(state, results)
   // A person edited the target between our read and the gate's: plan again from what is there now.
@@ -226,9 +226,10 @@ export function stepRun(state: RunState, input: RunInput, checks: RunChecks = AL
 /** Inputs that do not fit the phase come from an effect that was overtaken; they change nothing. */
 function advance(state: RunState, input: RunInput, checks: RunChecks): Step {
   if (state.phase === 'finished' || state.phase === 'waiting') return { state, effects: [] }
-  // Perhaps the target is still being written: then the cover has to end by itself.
-  if (input.kind === 'side-failed') return wait(state, input.failure)
   const ended = (step: Step) => (state.phase === 'commit' && checks.cover ? uncovered(state, step) : step)
+  // Perhaps the target is still being written: then the cover has to end by itself.
+  if (input.kind === 'side-failed')
+    return (NOT_BEGUN.has(input.failure.wait) ? ended : (step: Step) => step)(wait(state, input.failure))
   if (input.kind === 'refused')
     return ended(finish({ ...state, refusal: { code: input.code, message: input.message } }))
   if (input.kind === 'outdated') return ended(again(state, input.why))
@@ -238,14 +239,14 @@ function advance(state: RunState, input: RunInput, checks: RunChecks): Step {
         return finish({ ...state, refusal: { code: 'authority-unknown', message: input.message } })
       if (input.kind !== 'authority') break
       const next: RunState = { ...state, side: input.side, epoch: input.epoch }
-      const commits = [...new Set(state.jobs.flatMap((job) => (job.commit === undefined ? [] : [job.commit])))]
+      const { commits, target } = recordedCommits(next)
       if (commits.length > 0 && state.rounds === 0 && checks.recall) {
-        return { state: { ...next, phase: 'recall' }, effects: [{ kind: 'recall', commits, target: targetOf(next) }] }
+        return { state: { ...next, phase: 'recall' }, effects: [{ kind: 'recall', commits, target }] }
       }
       return startCompare(next)
     }
     case 'recall':
-      if (input.kind === 'recalled') return startCompare(withResults(state, input.results))
+      if (input.kind === 'recalled') return onRecalled(state, input.results)
       break
     case 'compare':
       if (input.kind === 'compared') return onCompared(state, input)

@@ -4,7 +4,7 @@ import type { RelationshipPolicy } from '#contracts/configuration.ts'
 import type { Job } from '#contracts/job.ts'
 import type { Outcome, ScopeOutcome } from '#contracts/messages.ts'
 import type { Place } from '#plan/why.ts'
-import { effectiveJobs, isAskedFor } from '#protocol/job-concerns.ts'
+import { effectiveJobs, isAskedFor, recalledFor } from '#protocol/job-concerns.ts'
 import { committedRow, comparedRow, equalRow, heldDigest, heldRow, outcomeOf, shownRow, summary } from './report.ts'
 import type { RunReport } from './run.ts'
 
@@ -73,8 +73,35 @@ function refusalOf(job: Job, { state }: RunReport): Refusal | undefined {
   }
 }
 
+/** What an interrupted run had written before the authority moved, told as it was: in that direction, in that epoch. */
+function recalledOutcome(job: Job, report: RunReport, at: string): Outcome | undefined {
+  const { state } = report
+  const own = state.jobs.find((known) => known.job === job.job)
+  const results = own === undefined ? [] : recalledFor(state, own)
+  const target = state.recalled?.target
+  if (target === undefined || results.length === 0) return undefined
+  const source = state.policy.servers.find((server) => server !== target)
+  const rows = results.map((result) => committedRow(result, report.recorded.get(result.scope)))
+  const epoch = results.find(({ baseEpoch }) => baseEpoch !== undefined)?.baseEpoch
+  const { status, code, message } = summary(rows)
+  return {
+    ...outcomeOf(job, 'final', at),
+    ...(source === undefined ? {} : { source }),
+    target,
+    ...(epoch === undefined ? {} : { epoch }),
+    ...(job.commit === undefined ? {} : { commit: job.commit.id }),
+    stages: [...report.stages],
+    status,
+    code,
+    message: `${message}. That was before the authority moved to ${target}; nothing was copied since`,
+    scopes: rows,
+  }
+}
+
 /** `undefined`: nobody asked, and there is nothing to say. */
 export function finalOutcome(job: Job, policy: RelationshipPolicy, report: RunReport, at: string): Outcome | undefined {
+  const recalled = recalledOutcome(job, report, at)
+  if (recalled !== undefined) return recalled
   const { side, epoch } = report.state
   const target = side === undefined ? undefined : policy.servers.find((server) => server !== side)
   const base: Outcome = {

@@ -136,12 +136,15 @@ export function createReplicate({ fleet, authorities, jobs, locks, control, gate
       rejections,
       logger,
       onPrepare: store,
-      onRecord: async (id: string, scopes: readonly RecordedScope[]) => {
+      onRecord: async (id: string, server: string, scopes: readonly RecordedScope[]) => {
         stored = await Promise.all(
           stored.map(async (one) => {
             const named = new Set(scopes.map(({ scope }) => scope))
             const earlier = one.job.commit?.scopes.filter(({ scope }) => !named.has(scope)) ?? []
-            const recorded = await jobs.update(one, { ...one.job, commit: { id, scopes: [...earlier, ...scopes] } })
+            const recorded = await jobs.update(one, {
+              ...one.job,
+              commit: { id, server, scopes: [...earlier, ...scopes] },
+            })
             // Somebody else has the job now; what is not recorded must not be written.
             if (recorded === undefined) throw new Error(`job ${one.job.job} was changed by somebody else`)
             return recorded

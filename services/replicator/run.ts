@@ -11,6 +11,7 @@ import { type GateClient, GateError } from '#messaging/gate-client.ts'
 import type { Admission } from '#plan/admit.ts'
 import { PlanInputChanged } from '#plan/plan.ts'
 import { startRun, stepRun } from '#protocol/job.ts'
+import { targetOf } from '#protocol/job-concerns.ts'
 import type { Postponed, RunEffect, RunInput, RunState, ScopeVersion, SideFailure } from '#protocol/job-types.ts'
 import type { Logger } from '#telemetry/logger.ts'
 import { stageAndCommit } from './commit.ts'
@@ -36,7 +37,7 @@ export type RunContext = {
   /** Called before anything is prepared: from here on the jobs must exist durably. */
   readonly onPrepare: () => Promise<void>
   /** Makes the coming commit known in the jobs' entries. */
-  readonly onRecord: (commit: string, scopes: readonly RecordedScope[]) => Promise<void>
+  readonly onRecord: (commit: string, target: string, scopes: readonly RecordedScope[]) => Promise<void>
   readonly onStage: (stage: string, done: number, total: number) => void
 }
 
@@ -112,9 +113,10 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
   // of them, a request before an automatic one, so that the journal names somebody whom the ledger knows.
   const first = jobs.find(({ job }) => !job.automatic) ?? jobs[0]
   const commitId = jobs.find(({ job }) => job.commit !== undefined)?.job.commit?.id ?? first?.job.job ?? newJobId()
-  async function record(versions: readonly ScopeVersion[]): Promise<RunInput> {
+  async function record(state: RunState, versions: readonly ScopeVersion[]): Promise<RunInput> {
     await context.onRecord(
       commitId,
+      targetOf(state),
       versions.map(({ scope }) => recorded.get(scope)).filter((scope) => scope !== undefined),
     )
     return { kind: 'recorded' }
@@ -155,7 +157,7 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
       case 'plan':
         return await plan(state, effect)
       case 'record':
-        return await record(effect.versions)
+        return await record(state, effect.versions)
       case 'commit':
         return await commit(state, effect)
       case 'permit':
@@ -215,6 +217,7 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
       source: job.source,
       ...(job.scopes === undefined ? {} : { scopes: job.scopes }),
       ...(job.commit === undefined ? {} : { commit: job.commit.id }),
+      ...(job.commit?.server === undefined ? {} : { commitAt: job.commit.server }),
       ...(job.noticedAt === undefined ? {} : { noticedAtMs: Date.parse(job.noticedAt) }),
     })),
   )
