@@ -153,6 +153,27 @@ test('an interrupted adoption that was written is only agreed, though it is paus
   assert.deepEqual(run.effects.at(-1), ['uncover', 'agree'])
 })
 
+test('an interrupted adoption that was written is told, though the authority moved to the picked side meanwhile', () => {
+  const interrupted: CorrectionRequest = { ...ADOPT, recorded: { a: [version] } }
+  const moved: CorrectionInput = { kind: 'authority', side: 'b', epoch: 4 }
+  const results = { a: written.kind === 'committed' ? written.results : [] }
+  const run = drive(interrupted, [moved, { kind: 'recalled', results }, { kind: 'agreed' }])
+  assert.deepEqual([run.state.phase, run.state.refusal, run.state.results], ['finished', undefined, results])
+  // Where it had not been written, it is refused after the gate was asked, not before.
+  const unwritten = drive(interrupted, [moved, { kind: 'recalled', results: {} }])
+  assert.deepEqual([unwritten.effects[1], unwritten.state.refusal?.code], [['recall'], 'authority-changed'])
+})
+
+test('a commit that was refused before it began ends its cover at once; one without an answer does not', () => {
+  const begun = [authority, prepared('new'), wanted, plannedAt('b'), recorded, covered]
+  const failed = (wait: 'covering' | 'unreachable'): CorrectionInput => ({
+    kind: 'side-failed',
+    failure: { server: 'b', wait, message: 'not now' },
+  })
+  assert.deepEqual(drive(RESTORE, [...begun, failed('covering')]).effects.at(-1), ['uncover', 'wait'])
+  assert.deepEqual(drive(RESTORE, [...begun, failed('unreachable')]).effects.at(-1), ['wait'])
+})
+
 test('an interrupted run whose approved plan is gone makes the plan anew', () => {
   const interrupted: CorrectionRequest = { ...RESTORE, recorded: { b: [version] } }
   const recalled: CorrectionInput = { kind: 'recalled', results: { b: [] } }

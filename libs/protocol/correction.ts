@@ -32,6 +32,7 @@ import type {
   CorrectionState,
 } from './correction-types.ts'
 import { MAX_ROUNDS } from './job.ts'
+import { NOT_BEGUN } from './job-concerns.ts'
 import type { CommittedScope, Side, SideFailure } from './job-types.ts'
 
 type Step = { readonly state: CorrectionState; readonly effects: readonly CorrectionEffect[] }
@@ -90,12 +91,8 @@ function nextTarget(state: CorrectionState, from: number): Step {
 }
 
 function onAuthority(state: CorrectionState, side: string, epoch: number): Step {
-  const { kind, server, relationship } = state.request
   const next: CorrectionState = { ...state, side, epoch }
-  if (kind === 'adopt' && side === server) {
-    const message = `${server} is the authoritative side of ${relationship} by now; its settings are copied by an ordinary replication`
-    return finish(next, { code: 'authority-changed', message })
-  }
+  // First of all what was written already: whatever has changed since, it is told.
   if (state.approved !== undefined && state.rounds === 0) {
     return { state: { ...next, phase: 'recall' }, effects: [{ kind: 'recall', targets: targetsOf(state) }] }
   }
@@ -118,7 +115,12 @@ function onRecalled(state: CorrectionState, known: CorrectionState['results']): 
 }
 
 function begin(state: CorrectionState): Step {
-  if (state.request.kind === 'restore') return nextTarget(state, 0)
+  const { kind, server, relationship } = state.request
+  if (kind === 'restore') return nextTarget(state, 0)
+  if (state.side === server) {
+    const message = `${server} is the authoritative side of ${relationship} by now; its settings are copied by an ordinary replication`
+    return finish(state, { code: 'authority-changed', message })
+  }
   return { state: { ...state, phase: 'permit' }, effects: [{ kind: 'permit' }] }
 }
 
@@ -227,12 +229,13 @@ function onCommitted(state: CorrectionState, results: readonly CommittedScope[])
 /** Inputs that do not fit the phase come from an effect that was overtaken; they change nothing. */
 export function stepCorrection(state: CorrectionState, input: CorrectionInput): Step {
   if (state.phase === 'finished' || state.phase === 'waiting') return { state, effects: [] }
-  // Perhaps the target is still being written: then the cover has to end by itself.
-  if (input.kind === 'side-failed') return wait(state, input.failure)
   const ended = (step: Step): Step => {
     if (state.phase !== 'commit') return step
     return { state: step.state, effects: [{ kind: 'uncover', server: coverOf(state) }, ...step.effects] }
   }
+  // Perhaps the target is still being written: then the cover has to end by itself.
+  if (input.kind === 'side-failed')
+    return (NOT_BEGUN.has(input.failure.wait) ? ended : (step: Step) => step)(wait(state, input.failure))
   if (input.kind === 'refused') return ended(finish(state, { code: input.code, message: input.message }))
   if (input.kind === 'outdated') return ended(again(state, input.why))
   if (input.kind === 'no-authority') return finish(state, { code: 'authority-unknown', message: input.message })
