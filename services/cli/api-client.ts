@@ -120,7 +120,7 @@ export function createApi(options: { readonly url: string; readonly token?: stri
       }),
     conflicts: (relationship, scopes) =>
       http.get(`/v1/relationships/${of(relationship)}/conflicts${scopeQuery(scopes)}`),
-    pick: (relationship, body) => request(`/v1/relationships/${of(relationship)}/conflicts`, body),
+    pick: (relationship, body) => request(`/v1/relationships/${of(relationship)}/conflicts/pick`, body),
     claimServer: (server, body) => http.send('POST', `/v1/servers/${of(server)}/claim`, body),
     async follow(job, onChange) {
       let lastSeenAt = performance.now()

@@ -300,7 +300,7 @@ test('a side is picked without a job that held it, as in manual mode', async () 
     service({
       'GET /v1/relationships/dhcp1-dhcp2': () => ({ body: aRelationship({ sync: 'conflict', mode: 'manual' }) }),
       [`GET ${path}`]: () => ({ body: list }),
-      [`POST ${path}`]: () => ({ status: 202, body: { job: 'NEW' } }),
+      [`POST ${path}/pick`]: () => ({ status: 202, body: { job: 'NEW' } }),
     }),
   )
   assert.equal(ran.exit, 0, ran.err)
