@@ -20,7 +20,9 @@ export function stuckScopes(projection: Pick<Projection, 'list'>, relationship: 
     .flatMap((status) => projection.list({ relationship, status, limit: NEWEST }))
     .flatMap(({ final }) => (final === undefined ? [] : [final]))
     .sort((a, b) => (a.at < b.at ? 1 : -1))
-  for (const { scopes = [], job } of entries) {
+  for (const { act = 'replicate', scopes = [], job } of entries) {
+    // The contents of an adopt or a restore are those of another write; they would hide the hold that is decided about.
+    if (act !== 'replicate') continue
     for (const row of scopes) {
       if ((row.status === 'held' || row.status === 'failed') && !found.has(row.scope)) {
         found.set(row.scope, { ...row, job })
