@@ -55,7 +55,6 @@ export const RequestedAct = Type.Union([
 ])
 export type RequestedAct = Static<typeof RequestedAct>
 export const ACTS = ['replicate', 'adopt', 'restore', 'reject', 'move-authority'] as const
-export type Act = (typeof ACTS)[number]
 
 /** Somebody asks that settings are copied from `server` to its partner. */
 export const ReplicationRequested = Type.Object(
