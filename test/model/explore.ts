@@ -36,6 +36,7 @@ function emptyParts(): Numbered {
     net: new Parts(),
     kv: new Parts(),
     mover: new Parts(),
+    corrector: new Parts(),
     budget: new Parts(),
     ghost: new Parts(),
   }

@@ -109,7 +109,9 @@ function effectSteps(
     const steps: Next[] = [after(one, fed)]
     if (reached.budget.losses > 0) {
       const lost = feed(reached, scenario, server, input, lose, effect)
-      const isAnswered = (['w0', 'w1', 'mover'] as const).some((part) => lost.world[part] !== fed.world[part])
+      const isAnswered = (['w0', 'w1', 'mover', 'corrector'] as const).some(
+        (part) => lost.world[part] !== fed.world[part],
+      )
       if (isAnswered) {
         const { label, ...rest } = after(one, lost)
         steps.push({ ...rest, label: `${label}; its answer is lost`, world: spend(lost.world, 'losses') })
@@ -133,7 +135,7 @@ export function gateSteps(world: World, scenario: Scenario, server: ServerName, 
     steps.push({ ...recovering, label: 'begins to recover' })
   }
   const covered = gate.state.covering[RELATIONSHIP]
-  if (covered !== undefined) {
+  if (covered !== undefined && scenario.doCoversLast !== true) {
     const expired: GateInput = { kind: 'coverExpired', relationship: RELATIONSHIP, job: covered }
     steps.push({ ...feed(world, scenario, server, expired, receive), label: 'covers no longer: its time is over' })
   }

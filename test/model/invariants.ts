@@ -2,6 +2,7 @@
 // `Ghost` is what the rules have to remember of the past; nothing in the world reads it.
 
 import type { GateEffect, GateState } from '#protocol/gate-types.ts'
+import { CORRECTION_JOB } from './names.ts'
 import { gateOf, journalOf, partnerOf, type Scenario, type ServerName, serverOf, type World } from './world.ts'
 
 /** An absent scope as a content. */
@@ -20,6 +21,8 @@ export type Ghost = {
   readonly gap: PerServer<readonly string[]>
   /** Scopes edited while a commit was under way, until both sides are equal: what came of it may be held. */
   readonly raced: readonly string[]
+  /** What a correction put there last: somebody wishes it now, like an edit, so it is not old. */
+  readonly corrected: PerServer<PerScope<string>>
   /** Scopes in which the write under way replaced an edit of that gap. */
   readonly overwritten: PerServer<readonly string[]>
   /** The last read under the gate's mutex that belongs to a commit. */
@@ -35,6 +38,7 @@ export function initialGhost(scopes: readonly string[], content: string): Ghost 
     gap: { a: [], b: [] },
     raced: [],
     overwritten: { a: [], b: [] },
+    corrected: { a: {}, b: {} },
     read: { a: null, b: null },
   }
 }
@@ -168,6 +172,9 @@ function problemOfScope(
   if (live !== asked?.expected && !isInGap)
     return `${scope} was overwritten unseen: it was ${named(live)}, the plan was made for ${named(asked?.expected)}`
   const { onForeignEdit, onConflict } = scenario.policy
+  if (asked?.approved === true) return undefined
+  if (journalOf(world, server).restored[scope] !== undefined)
+    return `the restore of ${scope} on ${server} was undone, and nobody approved that`
   const isHeldByPolicy = onForeignEdit === 'hold' && onConflict === 'hold'
   if (isHeldByPolicy && !isInGap && world.ghost.own[server][scope] === named(live))
     return `the operator's edit ${named(live)} of ${scope} on ${server} was overwritten though the policy holds it`
@@ -177,7 +184,8 @@ function problemOfScope(
   const wasSeen =
     serverOf(world, source).saved === undefined ||
     journalOf(world, source).seen[scope]?.before.includes(named(fingerprint)) === true
-  if (wasSeen && version >= 0 && version < (world.ghost.wrote[server][scope] ?? 0))
+  const isWished = world.ghost.corrected[source][scope] === named(fingerprint)
+  if (wasSeen && !isWished && version >= 0 && version < (world.ghost.wrote[server][scope] ?? 0))
     return `${scope} was overwritten with the older content ${named(fingerprint)}`
   const known = journalOf(world, server).results[work.job]?.find((result) => result.scope === scope)
   if (known?.result === 'written' && known.wanted === fingerprint) return `${work.job} wrote ${scope} twice`
@@ -189,7 +197,16 @@ export function problemOfWrite(world: World, scenario: Scenario, server: ServerN
   const { state } = gateOf(world, server)
   const { running } = state
   const isRecovery = running !== undefined && !('queued' in running)
-  if (!isRecovery && authoritativeSides(world).has(server)) return `${server} is authoritative and was written`
+  const request = running !== undefined && 'queued' in running ? running.queued.request : undefined
+  const isApproved =
+    request?.op === 'commit' &&
+    request.purpose !== undefined &&
+    request.job === CORRECTION_JOB &&
+    write.writes.every(({ scope }) => scenario.correction?.scopes.includes(scope))
+  if (!isRecovery && !isApproved && authoritativeSides(world).has(server))
+    return `${server} is authoritative and was written`
+  if (scenario.doCoversLast === true && journalOf(world, partnerOf(server)).open !== undefined)
+    return 'both partners are being written'
   const journal = journalOf(world, server)
   if (running !== undefined && 'work' in running && journal.open?.job !== running.work.job)
     return `a write of ${running.work.job} that the journal does not have as begun`
@@ -206,12 +223,15 @@ export function problemOfWrite(world: World, scenario: Scenario, server: ServerN
 
 /** Call after {@link problemOfWrite}, for what the server took of the write. */
 export function noteWritten(world: World, scenario: Scenario, server: ServerName, writes: Write['writes']): World {
-  let { wrote } = world.ghost
+  let { wrote, corrected } = world.ghost
+  const { running } = gateOf(world, server).state
+  const isCorrection = running !== undefined && 'work' in running && running.work.exception !== undefined
   for (const { scope, fingerprint } of writes) {
     const version = versionOf(world, scenario, partnerOf(server), scope, fingerprint)
     if (version > (wrote[server][scope] ?? 0)) wrote = put(wrote, server, { ...wrote[server], [scope]: version })
+    if (isCorrection) corrected = put(corrected, server, { ...corrected[server], [scope]: named(fingerprint) })
   }
-  return { ...world, ghost: { ...world.ghost, wrote } }
+  return { ...world, ghost: { ...world.ghost, wrote, corrected } }
 }
 
 export function noteOverwritten(world: World, server: ServerName, scopes: readonly string[]): World {

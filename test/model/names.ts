@@ -18,10 +18,14 @@ function firstUnused(prefix: string, used: ReadonlySet<string>): string {
 
 const workersOf = (world: World): readonly Worker[] => [world.w0, world.w1]
 
+/** The job of the one correction of a scenario. */
+export const CORRECTION_JOB = 'K'
+
 export function newRequest(world: World): number {
   const used = new Set<number | undefined>(requestsOf(world).map(({ from }) => from))
   for (const { run } of workersOf(world)) used.add(run?.waitsFor)
   for (const { waitsFor } of world.mover.moves) used.add(waitsFor)
+  used.add(world.corrector.run?.waitsFor)
   for (let from = 0; ; from++) if (!used.has(from)) return from
 }
 
@@ -33,7 +37,9 @@ export function isUnderWay(world: World, from: number): boolean {
 export function newTicket(world: World): string {
   const used = new Set<string>()
   for (const { request } of requestsOf(world)) if ('ticket' in request) used.add(request.ticket)
-  for (const { run } of workersOf(world)) if (run?.state.ticket !== undefined) used.add(run.state.ticket)
+  for (const { run } of [...workersOf(world), world.corrector]) {
+    if (run?.state.ticket !== undefined) used.add(run.state.ticket)
+  }
   for (const { state } of [world.ga, world.gb])
     for (const ticket of Object.values(state.tickets)) used.add(ticket.value)
   return firstUnused('T', used)
@@ -42,6 +48,7 @@ export function newTicket(world: World): string {
 /** Commits that somebody may still ask for. */
 function commitsInUse(world: World): Set<string> {
   const used = new Set<string>()
+  if (world.corrector.isAsked) used.add(CORRECTION_JOB)
   for (const { request } of requestsOf(world)) if ('job' in request) used.add(request.job)
   for (const { run } of workersOf(world)) {
     if (run !== undefined) used.add(run.commitId)

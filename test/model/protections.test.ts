@@ -40,6 +40,34 @@ const WRONG_CALLER: Scenario['strayMessages'] = [
   },
 ]
 
+/** A caller that uses the approval of one scope for another. */
+const OTHER_APPROVAL: Scenario['strayMessages'] = [
+  {
+    to: 'a',
+    request: {
+      op: 'prepare',
+      relationship: 'r',
+      side: 'a',
+      epoch: 1,
+      ticket: 'T9',
+      exception: { kind: 'restore', approval: 'X', scopes: ['t'] },
+    },
+  },
+  {
+    to: 'a',
+    request: {
+      op: 'commit',
+      relationship: 'r',
+      side: 'a',
+      epoch: 1,
+      ticket: 'T9',
+      job: 'X',
+      purpose: 'restore',
+      scopes: [{ scope: 's', expected: '0' }],
+    },
+  },
+]
+
 const NEEDED: Readonly<Record<string, Needed>> = {
   // The target has again what the older plan was made for: only the ticket tells that the plan is older.
   ticket: {
@@ -57,6 +85,22 @@ const NEEDED: Readonly<Record<string, Needed>> = {
     off: withoutGate('authoritativeSide'),
     in: { ...one, strayMessages: WRONG_CALLER },
     breaks: /a is authoritative/,
+  },
+  'exception with the scopes that are approved': {
+    off: withoutGate('exception'),
+    in: { ...one, strayMessages: OTHER_APPROVAL },
+    breaks: /a is authoritative/,
+  },
+  cover: {
+    off: withoutGate('cover'),
+    in: {
+      ...one,
+      edits: { a: [s('a1')], b: [s('b1')] },
+      accidents: { runs: 2, corrections: 2 },
+      correction: { kind: 'adopt', server: 'b', both: false, scopes: ['s'] },
+      doCoversLast: true,
+    },
+    breaks: /both partners are being written/,
   },
   'failover state': {
     off: withoutGate('failoverState'),

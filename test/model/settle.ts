@@ -11,8 +11,13 @@ const RUNS = 6
 const STEPS = 400
 
 /** Nobody has anything under way. */
-export function isCalm({ w0, w1, ga, gb, net, mover }: World): boolean {
-  const isIdle = w0.run === undefined && w1.run === undefined && mover.moves.length === 0 && net.length === 0
+export function isCalm({ w0, w1, ga, gb, net, mover, corrector }: World): boolean {
+  const isIdle =
+    w0.run === undefined &&
+    w1.run === undefined &&
+    mover.moves.length === 0 &&
+    corrector.run === undefined &&
+    net.length === 0
   return isIdle && [ga, gb].every(({ state }) => state.running === undefined && state.queue.length === 0)
 }
 
@@ -21,7 +26,7 @@ function quiet(world: World, scenario: Scenario): { readonly world: World; reado
   return {
     world: {
       ...world,
-      budget: { ...NO_ACCIDENTS, runs: RUNS },
+      budget: { ...NO_ACCIDENTS, runs: RUNS, corrections: RUNS },
       sa: { ...world.sa, normal: true },
       sb: { ...world.sb, normal: true },
     },
@@ -41,8 +46,14 @@ function unexplained(world: World, scenario: Scenario, run: RunState, compared: 
   if (decision.kind === 'replicate') return text
   switch (decision.code) {
     case 'foreign-edit':
-    case 'conflict':
-      return isEdited(target) || world.ghost.raced.includes(scope) || (accidents.restarts ?? 0) > 0 ? undefined : text
+    case 'conflict': {
+      const isRaced = world.ghost.raced.includes(scope) || (accidents.restarts ?? 0) > 0
+      // A run that has read the source and lost its lock may write while an adoption makes the source another one.
+      const isCrossed = scenario.correction?.kind === 'adopt'
+      return isEdited(target) || isRaced || isCrossed ? undefined : text
+    }
+    case 'restored':
+      return scenario.correction?.kind === 'restore' ? undefined : text
     case 'regressed':
       return (accidents.restarts ?? 0) > 0 ? undefined : text
     case 'dirty':

@@ -4,6 +4,7 @@ import { initialGate } from '#protocol/gate.ts'
 import { ALL_CHECKS } from '#protocol/gate-types.ts'
 import { ALL_RUN_CHECKS } from '#protocol/job-types.ts'
 import { ALL_TAKEOVER_CHECKS } from '#protocol/takeover.ts'
+import { correctorSteps, receiveCorrection } from './corrector.ts'
 import { feed, gateSteps, type Receive } from './gates.ts'
 import { initialGhost, noteEdit, noteLive } from './invariants.ts'
 import { moverSteps, receiveMove } from './mover.ts'
@@ -63,6 +64,7 @@ export function initialWorld(scenario: Scenario): World {
       jobs: (scenario.requests ?? []).map((job, index) => ({ ...job, revision: `R${index + 1}`, stored: true })),
     },
     mover: { moves: [] },
+    corrector: { isAsked: scenario.correction !== undefined },
     budget: { ...NO_ACCIDENTS, ...scenario.accidents, moves: scenario.moves?.length ?? 0 },
     ghost: initialGhost(scenario.scopes, '0'),
   }
@@ -70,7 +72,10 @@ export function initialWorld(scenario: Scenario): World {
 
 function receiveIn(scenario: Scenario): Receive {
   return (world, from, reply, server) =>
-    receive(world, scenario, from, reply, server) ?? receiveMove(world, scenario, from, reply) ?? world
+    receive(world, scenario, from, reply, server) ??
+    receiveMove(world, scenario, from, reply) ??
+    receiveCorrection(world, from, reply, server) ??
+    world
 }
 
 function messages(world: World, scenario: Scenario, onReply: Receive): Next[] {
@@ -133,6 +138,7 @@ export function steps(world: World, scenario: Scenario): Next[] {
     ...named('gate a', gateSteps(world, scenario, 'a', onReply)),
     ...named('gate b', gateSteps(world, scenario, 'b', onReply)),
     ...messages(world, scenario, onReply),
+    ...correctorSteps(world, scenario),
     ...named('worker w0', workerSteps(world, scenario, 'w0')),
     ...(scenario.workers === 2 ? named('worker w1', workerSteps(world, scenario, 'w1')) : []),
     ...moverSteps(world, scenario),

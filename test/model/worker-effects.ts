@@ -88,6 +88,7 @@ export function plan(
 /** The commit's name becomes known in the jobs' entries; somebody else's change of one of them ends the run. */
 export function record(world: World, scenario: Scenario, slot: Slot, run: Run): World {
   const commit = run.commitId
+  const target = run.state.side === 'a' ? 'b' : 'a'
   let next = world
   let isMine = true
   const jobs = run.jobs.map((job) => {
@@ -96,7 +97,7 @@ export function record(world: World, scenario: Scenario, slot: Slot, run: Run): 
       isMine = false
       return job
     }
-    const recorded: StoredJob = { ...known, commit, revision: newRevision(next, job.job) }
+    const recorded: StoredJob = { ...known, commit, commitAt: target, revision: newRevision(next, job.job) }
     next = { ...next, kv: { ...next.kv, jobs: next.kv.jobs.map((one) => (one.job === job.job ? recorded : one)) } }
     return recorded
   })

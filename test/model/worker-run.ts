@@ -44,7 +44,7 @@ export function policyOf(scenario: Scenario): RunPolicy {
 
 const verdicts = new Map<string, GateVerdict>()
 /** The replicator's own reading of a gate's refusal. */
-function verdictFor(code: GateFailureCode, server: string): GateVerdict {
+export function verdictFor(code: GateFailureCode, server: string): GateVerdict {
   const key = `${code} ${server}`
   let verdict = verdicts.get(key)
   if (verdict === undefined) {

@@ -6,6 +6,7 @@
 // `t`. A content is its own fingerprint: `0` is what both sides begin with, an operator's contents are named in the
 // scenario, `x+y` is a scope that has some objects of `x` and some of `y`.
 
+import type { Approved, CorrectionEffect, CorrectionRequest, CorrectionState } from '#protocol/correction-types.ts'
 import type {
   GateAuthority,
   GateChecks,
@@ -104,6 +105,21 @@ export type Move = {
 }
 export type Mover = { readonly moves: readonly Move[] }
 
+/** An adoption or a restore that somebody wants. */
+export type Correction = Pick<CorrectionRequest, 'kind' | 'server' | 'both' | 'scopes'>
+export type Correcting = {
+  readonly state: CorrectionState
+  readonly effects: readonly CorrectionEffect[]
+  readonly waitsFor?: number
+}
+export type Corrector = {
+  /** It is not done yet. */
+  readonly isAsked: boolean
+  /** In the job's entry in NATS, which outlives whoever works on it. */
+  readonly recorded?: Approved
+  readonly run?: Correcting
+}
+
 /** How many accidents of each kind may still happen. */
 export type Budget = {
   /** Runs that may still be started. */
@@ -127,6 +143,8 @@ export type Budget = {
   /** Times that a pause or a window says no. */
   readonly pauses: number
   readonly moves: number
+  /** Times that the correction may be begun. */
+  readonly corrections: number
   readonly moverKills: number
 }
 
@@ -146,6 +164,7 @@ export const NO_ACCIDENTS: Budget = {
   stateChanges: 0,
   pauses: 0,
   moves: 0,
+  corrections: 0,
   moverKills: 0,
 }
 
@@ -162,10 +181,26 @@ export type World = {
   readonly net: readonly Message[]
   readonly kv: Kv
   readonly mover: Mover
+  readonly corrector: Corrector
   readonly budget: Budget
   readonly ghost: Ghost
 }
-export const PARTS = ['w0', 'w1', 'ga', 'gb', 'ja', 'jb', 'sa', 'sb', 'net', 'kv', 'mover', 'budget', 'ghost'] as const
+export const PARTS = [
+  'w0',
+  'w1',
+  'ga',
+  'gb',
+  'ja',
+  'jb',
+  'sa',
+  'sb',
+  'net',
+  'kv',
+  'mover',
+  'corrector',
+  'budget',
+  'ghost',
+] as const
 
 /** A step of the world, and what it did. A problem is a rule that it broke. */
 export type Next = { readonly label: string; readonly world: World; readonly problem?: string }
@@ -197,6 +232,9 @@ export type Scenario = {
   readonly moves?: readonly ServerName[]
   /** The next move may begin before the one before it is done. */
   readonly areMovesTogether?: boolean
+  readonly correction?: Correction
+  /** Covers end when they are ended, not by themselves: nobody is too slow. */
+  readonly doCoversLast?: boolean
   /** Requests of a caller that is wrong about everything, on their way from the beginning. */
   readonly strayMessages?: readonly Omit<Message, 'from'>[]
   /** A move goes on though the partner's gate does not answer. */
