@@ -66,6 +66,25 @@ test('a restore puts an earlier content back, removes what was not there, and cr
   assert.equal(admit(plan, plan.digest).safe.length, 3)
 })
 
+test('how many scopes would be deleted is said, with the limit', () => {
+  const live = contentsOf(scopesOf([1, 1, 1]))
+  const deleting = (count: number) =>
+    correction({
+      code: 'restored-preimage',
+      target: 'dhcp2',
+      wanted: new Map([...live.keys()].slice(0, count).map((scope) => [scope, undefined])),
+      live,
+    })
+  const codes = (count: number) => deleting(count).scopes.map(({ obstacles }) => obstacles.map(({ code }) => code))
+  assert.deepEqual(codes(1), [['restore']])
+  assert.deepEqual(codes(2), [
+    ['restore', 'too-many-scope-deletes'],
+    ['restore', 'too-many-scope-deletes'],
+  ])
+  assert.match(deleting(3).scopes[0]?.obstacles[1]?.message ?? '', /3 scopes would be deleted in one run, limit 1/)
+  assert.equal(admit(deleting(3), deleting(3).digest).safe.length, 3)
+})
+
 test('the limits speak too, with their numbers, and are approved with the rest', () => {
   const scope = aScope()
   const smaller = aScope({

@@ -2,7 +2,15 @@
 // partner's content onto the authoritative side, *restore* puts back what was there before a replication.
 
 import type { ScopeContent } from '#dhcp/fingerprint.ts'
-import { digestOf, type Obstacle, type Plan, type PlannedScope, planScope } from './plan.ts'
+import {
+  digestOf,
+  type Obstacle,
+  type Plan,
+  type PlannedScope,
+  planScope,
+  runObstacles,
+  withRunObstacles,
+} from './plan.ts'
 import type { SafetyLimits } from './policy.ts'
 
 export type CorrectionCode = 'adopted' | 'restored-preimage'
@@ -64,5 +72,19 @@ export function makeCorrection(input: CorrectionInput): Plan {
       if (note !== undefined) notes.push(note)
       return planned
     })
-  return { relationship, source, target, digest: digestOf({ source, target, scopes }), scopes, shown: [], notes }
+  const run = runObstacles(
+    scopes.filter(({ wanted: after }) => after === undefined),
+    [],
+    input.limits,
+  )
+  return {
+    relationship,
+    source,
+    target,
+    digest: digestOf({ source, target, scopes }),
+    // Said of what would be deleted; how many scopes may change is what somebody approves by their list.
+    scopes: scopes.map((scope) => (scope.wanted === undefined ? withRunObstacles(scope, run) : scope)),
+    shown: [],
+    notes,
+  }
 }
