@@ -23,7 +23,7 @@ import type {
 
 const INTERRUPTED = 'The write was interrupted; the scope is as it was before it.'
 const DIRTY =
-  'A write was interrupted, and what the server has now is neither what it had before nor what was to be written. Compare the scope, then approve or restore.'
+  'A write was interrupted, and what the server has now is neither what it had before nor what was to be written. Nothing is written over it. Compare the scope and make both sides equal, then it goes on by itself.'
 
 export function beginRecovery(state: GateState, open: OpenCommit): GateStep {
   const effects = [readLive(open.relationship, { recovering: true })]

@@ -21,7 +21,7 @@ import type { FleetView } from './fleet.ts'
 import type { Jobs, StoredJob } from './jobs.ts'
 import { moveAuthority } from './move-authority.ts'
 import type { Permissions } from './permission.ts'
-import type { RejectionsView } from './rejections.ts'
+import { pairOf, pairsShown, type RejectionsView } from './rejections.ts'
 import { outcomeOf, type RecordedScope, summary } from './report.ts'
 
 export type ActsOptions = {
@@ -36,6 +36,9 @@ export type ActsOptions = {
 }
 
 type Act = NonNullable<Job['act']>
+
+/** `failures`: unexpected ones; their jobs stay, and count the try. */
+export type Performed = { readonly left: readonly StoredJob[]; readonly failures: readonly unknown[] }
 
 function now(): string {
   return new Date().toISOString()
@@ -137,50 +140,43 @@ export function createActs(options: ActsOptions) {
     await finish(job, correctionOutcome(job, report, now()))
   }
 
-  /** The pairs that the held job showed; for a scope without one, what is there now. */
-  async function rejectedPairs(job: Job, policy: RelationshipPolicy, of: string | undefined) {
-    const held = of === undefined ? [] : ((await jobs.finalOf(job.slot, of))?.scopes ?? [])
-    const pairs = new Map<string, Pick<Rejection, 'source' | 'target'>>()
-    for (const { scope, before, after } of held) {
-      if (before === undefined && after === undefined) continue
-      pairs.set(scope, {
-        ...(after === undefined ? {} : { source: after }),
-        ...(before === undefined ? {} : { target: before }),
-      })
-    }
-    const scopes = job.scopes ?? [...pairs.keys()]
-    if (scopes.every((scope) => pairs.has(scope)))
-      return new Map(scopes.map((scope) => [scope, pairs.get(scope) ?? {}]))
-    const [source = job.source, target] = [job.source, policy.servers.find((server) => server !== job.source) as string]
+  /** What is there now, of both sides. */
+  async function presentPairs(scopes: readonly string[], { name, servers }: RelationshipPolicy, source: string) {
+    const partner = servers.find((server) => server !== source) ?? source
     const [ours, theirs] = await Promise.all(
-      [source, target].map(async (server) => {
-        const { page } = await gateClient.readManifest(server, policy.name, true)
+      [source, partner].map(async (server) => {
+        const { page } = await gateClient.readManifest(server, name, true)
         return new Map(page.rows.map(({ scope, live }) => [scope, live]))
       }),
     )
-    return new Map(
-      scopes.map((scope) => {
-        const [own, other] = [ours?.get(scope), theirs?.get(scope)]
-        const present = {
-          ...(own === undefined ? {} : { source: own }),
-          ...(other === undefined ? {} : { target: other }),
-        }
-        return [scope, pairs.get(scope) ?? present]
-      }),
-    )
+    return new Map(scopes.map((scope) => [scope, pairOf(ours?.get(scope), theirs?.get(scope))]))
   }
 
+  /** Rejected is what was shown, never what nobody has looked at; only of a job that the ledger has lost it is what is there. */
   async function reject({ job }: StoredJob, of: string | undefined, policy: RelationshipPolicy): Promise<void> {
-    const pairs = await rejectedPairs(job, policy, of)
+    const base = outcomeOf(job, 'final', now())
+    const authority = await fleet.authorityOf(policy)
+    if (authority.kind === 'known' && authority.side !== job.source) {
+      const message = `${job.source} is not the authoritative side of ${policy.name}, ${authority.side} is: nothing is proposed from ${job.source}, so there is nothing to reject`
+      return await finish(job, { ...base, status: 'refused', code: 'not-authoritative', message })
+    }
+    const held = of === undefined ? undefined : await jobs.finalOf(job.slot, of)
+    const pairs = held === undefined ? await presentPairs(job.scopes ?? [], policy, job.source) : pairsShown(held)
     const { reason } = job.cause
     const rejection = { job: of ?? job.job, by: byOf(job), at: now(), ...(reason === undefined ? {} : { reason }) }
-    await rejections.add(
-      policy.name,
-      Object.fromEntries([...pairs].map(([scope, pair]) => [scope, { ...pair, ...rejection }])),
-    )
-    const message = 'it is not proposed again until one side changes; an approval still lets it through'
-    const rows = [...pairs.keys()].map((scope): ScopeOutcome => ({ scope, status: 'done', code: 'rejected', message }))
-    await finish(job, { ...outcomeOf(job, 'final', now()), ...summary(rows), scopes: rows })
+    const rejected: Record<string, Rejection> = {}
+    const rows = (job.scopes ?? [...pairs.keys()]).map((scope): ScopeOutcome => {
+      const pair = pairs.get(scope)
+      if (pair === undefined) {
+        const message = `job ${of} did not show what would be written there, so nothing of it can be rejected`
+        return { scope, status: 'refused', code: 'unknown-scope', message }
+      }
+      rejected[scope] = { ...pair, ...rejection }
+      const message = 'it is not proposed again until one side changes; an approval still lets it through'
+      return { scope, status: 'done', code: 'rejected', message }
+    })
+    await rejections.add(policy.name, rejected)
+    await finish(job, { ...base, ...summary(rows), scopes: rows })
   }
 
   async function move(
@@ -238,17 +234,24 @@ export function createActs(options: ActsOptions) {
     return await jobs.update(stored, job)
   }
 
-  /** Performs what has to be done alone; returns the ordinary jobs that are left. */
-  async function first(claimed: readonly StoredJob[], policy: RelationshipPolicy, lock: Lock): Promise<StoredJob[]> {
-    const ordinary: StoredJob[] = []
+  /** What has to be done alone is performed; the ordinary jobs are left. One that fails keeps no other from its turn. */
+  async function first(claimed: readonly StoredJob[], policy: RelationshipPolicy, lock: Lock): Promise<Performed> {
+    const left: StoredJob[] = []
+    const failures: unknown[] = []
     for (const stored of claimed) {
-      const { act, takeAuthority } = stored.job
-      if (act !== undefined) await perform(stored, act, policy, lock)
-      else if (takeAuthority === true)
-        ordinary.push(...[await take(stored, policy, lock)].filter((one) => one !== undefined))
-      else ordinary.push(stored)
+      const { act, takeAuthority, job } = stored.job
+      try {
+        if (act !== undefined) await perform(stored, act, policy, lock)
+        else if (takeAuthority === true)
+          left.push(...[await take(stored, policy, lock)].filter((one) => one !== undefined))
+        else left.push(stored)
+      } catch (error) {
+        lock.lost.throwIfAborted()
+        logger.error({ err: error, relationship: policy.name, job, act: act?.kind }, 'a job failed unexpectedly')
+        failures.push(error)
+      }
     }
-    return ordinary
+    return { left, failures }
   }
 
   return { first }

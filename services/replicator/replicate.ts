@@ -114,7 +114,13 @@ export function createReplicate({ fleet, authorities, jobs, locks, control, gate
   }
 
   async function underLock(policy: RelationshipPolicy, lock: Lock): Promise<void> {
-    const claimed = await acts.first(await claims.claim(policy.name), policy, lock)
+    const { left, failures } = await acts.first(await claims.claim(policy.name), policy, lock)
+    await ordinary(left, policy, lock)
+    // Now that the others had their turn, the wake-up comes again for those that failed.
+    if (failures.length > 0) throw failures[0]
+  }
+
+  async function ordinary(claimed: readonly StoredJob[], policy: RelationshipPolicy, lock: Lock): Promise<void> {
     // Nobody asked: a tick. It compares; only a difference that may be written makes it a job.
     let stored =
       claimed.length > 0 ? claimed : [{ job: automaticJob(policy, { kind: 'tick' }, policy.authority), revision: 0 }]

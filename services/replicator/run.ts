@@ -82,8 +82,9 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
       if (problem !== undefined) throw new GateError('unknown-relationship', problem)
       return sideOf(await gateClient.readManifest(server, policy.name, fresh))
     }
-    const [ours, theirs, rejected] = await Promise.all([read(source), read(target), context.rejections.of(policy.name)])
-    return { kind: 'compared', source: ours, target: theirs, nowMs: Date.now(), rejections: rejected }
+    const [ours, theirs] = await Promise.all([read(source), read(target)])
+    const rejections = await context.rejections.standing(policy.name, ours.rows, theirs.rows)
+    return { kind: 'compared', source: ours, target: theirs, nowMs: Date.now(), rejections }
   }
 
   async function prepare(effect: Extract<RunEffect, { kind: 'prepare' }>): Promise<RunInput> {

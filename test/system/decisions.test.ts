@@ -151,6 +151,12 @@ describe('default policies', () => {
     const news = await pair.held(scope, 'foreign-edit', [job])
     assert.equal((await pair.decide(`/v1/replications/${news.job}/approve`, {})).status, 'replicated')
     await waitAgreed(pair.system)
+
+    // The decision was about that edit, not about every later one that happens to look the same.
+    await pair.rename(PARTNER, scope, 'unwanted')
+    const again = await pair.held(scope, 'foreign-edit', [job, news.job])
+    assert.equal((await pair.decide(`/v1/replications/${again.job}/approve`, {})).status, 'replicated')
+    await waitAgreed(pair.system)
   })
 
   test('the partner came up with an older file: it gets ours again, without asking', async () => {
