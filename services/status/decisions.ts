@@ -251,11 +251,19 @@ export function rejectAsk(entry: LedgerEntry, children: readonly LedgerEntry[], 
   const parts = heldParts(entry, children, body.scopes)
   const [first, ...others] = parts as readonly [HeldPart, ...HeldPart[]]
   if (others.length > 0) throw several(entry.job, parts)
+  const { act } = first.outcome
+  const rows = first.rows.filter(({ decision }) => decision !== undefined)
+  if (rows.length === 0 || act === 'adopt' || act === 'restore') {
+    const message = `nothing that replication ${first.outcome.job} holds is proposed again by itself, so there is nothing to reject`
+    throw new ProblemError('nothing-held', message)
+  }
+  // Only what was shown can be rejected.
+  if (rows.some(isCut)) throw cut(first.outcome.job)
   return {
     level: 'scope',
     server: first.source,
     relationship: first.relationship,
-    scopes: first.rows.map(({ scope }) => scope),
+    scopes: rows.map(({ scope }) => scope),
     act: { kind: 'reject', of: first.outcome.job },
     ...who(body),
   }
