@@ -46,7 +46,15 @@ export const Job = Type.Object(
     scopes: Type.Optional(Type.Array(ScopeKeyText, { description: 'Absent: every scope of the relationship' })),
     approvedPlan: Type.Optional(Type.String()),
     parent: Type.Optional(Type.Object({ slot: Type.String(), job: Type.String() })),
-    children: Type.Optional(Type.Array(Type.Object({ slot: Type.String(), job: Type.String() }))),
+    children: Type.Optional(
+      Type.Array(
+        Type.Object({
+          slot: Type.String(),
+          job: Type.String(),
+          scopes: Type.Optional(Type.Array(ScopeKeyText, { description: 'Absent: every scope of the relationship' })),
+        }),
+      ),
+    ),
     refusedRelationships: Type.Optional(
       Type.Array(Type.Object({ relationship: Name, code: Type.String(), message: Type.String() })),
     ),

@@ -52,7 +52,11 @@ export const BUCKETS = {
   jobs: { name: 'TWINSCOPE_jobs', description: 'Jobs that wait or run' },
   control: { name: 'TWINSCOPE_control', description: 'Pauses and rejections, and what a relationship was last told' },
   gates: { name: 'TWINSCOPE_gates', description: 'Server → the watcher that holds its gate' },
-  idempotency: { name: 'TWINSCOPE_idempotency', description: 'Idempotency key → job', ttlDays: 1 },
+  idempotency: {
+    name: 'TWINSCOPE_idempotency',
+    description: 'Idempotency key → job; job of a request → its slot',
+    ttlDays: 1,
+  },
 } as const satisfies Record<string, BucketDefinition>
 
 /** JetStream refuses larger messages by default (1 MiB); ours stay under half of it, with envelope. */

@@ -106,7 +106,7 @@ export async function openBucket(messaging: Messaging, definition: BucketDefinit
       attributes.set('Nats-Expected-Last-Subject-Sequence', String(options.expected))
     }
     const acknowledged = await publishUntilAcknowledged(messaging, { subject: prefix + key, body, headers: attributes })
-    return acknowledged === 'wrong-last-sequence' ? undefined : acknowledged.seq
+    return typeof acknowledged === 'string' ? undefined : acknowledged.seq
   }
 
   /** A mark is removed once nobody can be waiting for it; otherwise each job ever done would stay a key. */

@@ -24,6 +24,8 @@ export type EventToPublish<K extends MessageType = MessageType> = {
   readonly traceparent?: string
   /** The publish succeeds only where this is the sequence of the subject's newest message; 0: where there is none. */
   readonly expectLastSubjectSequence?: number
+  /** Asked before every try; false ends them. */
+  readonly isStillDue?: () => Promise<boolean>
   /** Ends the retries. */
   readonly signal?: AbortSignal
 }
@@ -32,6 +34,8 @@ export type PublishResult =
   | { readonly kind?: undefined; readonly sequence: number; readonly duplicate: boolean }
   /** `expectLastSubjectSequence` does not hold: somebody else was first. */
   | { readonly kind: 'exists' }
+  /** `isStillDue` said no. */
+  | { readonly kind: 'not-due' }
 
 const MIN_RETRY_MS = 100
 const MAX_RETRY_MS = 5_000
@@ -46,9 +50,10 @@ export async function publishUntilAcknowledged(
     readonly subject: string
     readonly body: string
     readonly headers: MsgHdrs
+    readonly isStillDue?: (() => Promise<boolean>) | undefined
     readonly signal?: AbortSignal | undefined
   },
-): Promise<PubAck | 'wrong-last-sequence'> {
+): Promise<PubAck | 'wrong-last-sequence' | 'not-due'> {
   const size = Buffer.byteLength(message.body)
   if (size > MAX_MESSAGE_BYTES) {
     throw new MessagingError('too-large', `a message on ${message.subject} has ${size} bytes of ${MAX_MESSAGE_BYTES}`)
@@ -58,6 +63,7 @@ export async function publishUntilAcknowledged(
   for (;;) {
     await messaging.whenConnected(message.signal)
     if (message.signal?.aborted) throw new MessagingError('aborted', `publishing on ${message.subject} was stopped`)
+    if (message.isStillDue !== undefined && !(await message.isStillDue())) return 'not-due'
     try {
       return await messaging.untilLost(jetstream.publish(message.subject, message.body, { headers: message.headers }))
     } catch (error) {
@@ -95,8 +101,10 @@ export async function publishEvent<K extends MessageType>(
     subject: event.subject,
     body: JSON.stringify(event.data),
     headers: attributes,
+    isStillDue: event.isStillDue,
     signal: event.signal,
   })
+  if (acknowledged === 'not-due') return { kind: 'not-due' }
   if (acknowledged === 'wrong-last-sequence') return { kind: 'exists' }
   return { sequence: acknowledged.seq, duplicate: acknowledged.duplicate }
 }

@@ -7,9 +7,10 @@ import { jobKey, jobKeysOf, outcomeSubject } from '#contracts/subjects.ts'
 import type { Bucket } from '#messaging/buckets.ts'
 import type { Messaging } from '#messaging/connection.ts'
 import { lastMessage } from '#messaging/last.ts'
-import { publishEvent, publishWakeup } from '#messaging/publish.ts'
+import { type PublishResult, publishEvent, publishWakeup } from '#messaging/publish.ts'
 import type { Logger } from '#telemetry/logger.ts'
 import { fittedJob } from './fitted-job.ts'
+import type { Places } from './places.ts'
 import { fitted } from './report.ts'
 
 export type StoredJob = { readonly job: Job; readonly revision: number }
@@ -17,12 +18,13 @@ export type StoredJob = { readonly job: Job; readonly revision: number }
 export type JobsOptions = {
   readonly messaging: Messaging
   readonly bucket: Bucket
+  readonly places: Places
   readonly logger: Logger
   /** Name of this process, for the ledger. */
   readonly replicator: string
 }
 
-export function createJobs({ messaging, bucket, logger, replicator }: JobsOptions) {
+export function createJobs({ messaging, bucket, places, logger, replicator }: JobsOptions) {
   async function waiting(slot: string): Promise<StoredJob[]> {
     const entries = await bucket.list(jobKeysOf(slot))
     return entries
@@ -55,8 +57,8 @@ export function createJobs({ messaging, bucket, logger, replicator }: JobsOption
     return message === undefined ? undefined : (JSON.parse(message.body) as Outcome)
   }
 
-  async function publish(outcome: Outcome, id: string): Promise<void> {
-    await publishEvent(messaging, {
+  async function publish(outcome: Outcome, id: string, isStillDue?: () => Promise<boolean>): Promise<PublishResult> {
+    return await publishEvent(messaging, {
       type: 'dev.twinscope.outcome.v1',
       source: `replicator/${replicator}`,
       id,
@@ -64,16 +66,26 @@ export function createJobs({ messaging, bucket, logger, replicator }: JobsOption
       data: fitted({ ...outcome, replicator }),
       ...(outcome.cause.traceparent === undefined ? {} : { traceparent: outcome.cause.traceparent }),
       ...(outcome.kind === 'final' ? { expectLastSubjectSequence: 0 } : {}),
+      ...(isStillDue === undefined ? {} : { isStillDue }),
     })
   }
+
+  /** Only what was asked for can be resolved differently; children and automatic jobs name their slot in their id. */
+  const isBound = ({ automatic, parent }: Job) => !automatic && parent === undefined
 
   /**
    * Publishes the one final outcome of a job and only then forgets the job. Whoever comes second
    * finds the first one's outcome in the ledger, and that one stands.
    */
   async function finish(job: Job, outcome: Outcome): Promise<void> {
-    await publish(outcome, `${job.slot}/${job.job}/final`)
+    // Asked before every try: while NATS was away it may have been wiped, and the job placed anew.
+    const isStillDue = async () => (await places.bind(job.job, job.slot)) === job.slot
+    const published = await publish(outcome, `${job.slot}/${job.job}/final`, isBound(job) ? isStillDue : undefined)
     await remove(job)
+    if (published.kind === 'not-due') {
+      logger.warn({ job: job.job, slot: job.slot, outcome }, 'job ends in another place; this outcome is not published')
+      return
+    }
     logger.info(
       {
         job: job.job,

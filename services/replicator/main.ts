@@ -23,6 +23,7 @@ import { dispositionOf } from './disposition.ts'
 import { createFleet } from './fleet.ts'
 import { createIntake } from './intake.ts'
 import { createJobs } from './jobs.ts'
+import { createPlaces } from './places.ts'
 import { startReconcile } from './reconcile.ts'
 import { createReplicate } from './replicate.ts'
 import { createRequestJobs } from './request-jobs.ts'
@@ -52,7 +53,8 @@ const gateClient = createGateClient(messaging, { maxWaitMs: settings.TWINSCOPE_G
 
 const gatesBucket = await openBucket(messaging, BUCKETS.gates)
 const jobsBucket = await openBucket(messaging, BUCKETS.jobs)
-const jobs = createJobs({ messaging, bucket: jobsBucket, logger, replicator: name })
+const places = createPlaces(await openBucket(messaging, BUCKETS.idempotency))
+const jobs = createJobs({ messaging, bucket: jobsBucket, places, logger, replicator: name })
 const authorities = createAuthorities(await openBucket(messaging, BUCKETS.authority), gateClient, logger)
 const control = await openBucket(messaging, BUCKETS.control)
 const fleet = createFleet({
@@ -78,7 +80,7 @@ const { replicate, refuseAll } = createReplicate({
   gateClient,
   logger,
 })
-const requestJobs = createRequestJobs({ messaging, fleet, jobs })
+const requestJobs = createRequestJobs({ messaging, fleet, jobs, places })
 const serverJobs = createServerJobs(jobs, requestJobs)
 const intake = createIntake({ messaging, fleet, jobs, requestJobs, logger })
 

@@ -54,7 +54,9 @@ export function outcomeOf(job: Job, kind: Outcome['kind'], at: string): Outcome 
     ...(job.scopes === undefined ? {} : { requestedScopes: job.scopes }),
     cause: job.cause,
     ...(job.parent === undefined ? {} : { parent: job.parent }),
-    ...(job.children === undefined ? {} : { children: job.children }),
+    ...(job.children === undefined
+      ? {}
+      : { children: job.children.map((child) => ({ slot: child.slot, job: child.job })) }),
     createdAt: job.createdAt,
     ...(job.noticedAt === undefined ? {} : { noticedAt: job.noticedAt }),
     at,

@@ -1,5 +1,6 @@
 // The jobs that a request becomes: one in its relationship, or a parent with a child per relationship. A request
 // whose scopes cannot be told apart now, because a server is silent, waits as a job of its own until they can.
+// Whatever a request becomes when it is handled again, it becomes where it was placed first (places.ts).
 
 import type { RelationshipPolicy } from '#contracts/configuration.ts'
 import type { Job } from '#contracts/job.ts'
@@ -14,7 +15,17 @@ import { waitDelayMs } from './disposition.ts'
 import { type FanOut, fanOut, needsScopes } from './fan-out.ts'
 import type { FleetView } from './fleet.ts'
 import type { Jobs, StoredJob } from './jobs.ts'
+import type { Places } from './places.ts'
 import { outcomeOf } from './report.ts'
+
+type Placeable = Extract<FanOut, { kind: 'jobs' }> | Extract<ActFan, { kind: 'act' }>
+
+/** What a job in a relationship is about. */
+type Content = {
+  readonly source: string
+  readonly scopes?: readonly string[] | undefined
+  readonly act?: RequestedAct | undefined
+}
 
 /** A job before it is known where it belongs. */
 export type RequestBase = Omit<Job, 'kind' | 'slot' | 'source'>
@@ -38,10 +49,12 @@ export function createRequestJobs({
   messaging,
   fleet,
   jobs,
+  places,
 }: {
   readonly messaging: Messaging
   readonly fleet: FleetView
   readonly jobs: Jobs
+  readonly places: Places
 }) {
   /** The outcome of the job that an act is about, in the relationship of the act. */
   async function outcomeFor(of: string, { name, servers }: RelationshipPolicy): Promise<Outcome | undefined> {
@@ -94,40 +107,48 @@ export function createRequestJobs({
     }
   }
 
-  /** A child's id names its place in the configuration, so that a repeated fan-out makes the same ones. */
-  function childrenOf(
+  /** What waits in a relationship: for the request itself, or for one of its children. */
+  function jobIn(
+    relationship: string,
     request: ReplicationRequested,
-    fan: Extract<FanOut, { kind: 'jobs' }>,
+    { source, scopes, act }: Content,
     base: RequestBase,
-  ): readonly Job[] {
-    return fan.children.map((child) => ({
-      ...base,
-      job: `${base.job}-${fleet.policies.findIndex(({ name }) => name === child.relationship) + 1}`,
-      kind: child.scopes === undefined ? ('ReplicateRelationship' as const) : ('ReplicateScope' as const),
-      slot: child.relationship,
-      relationship: child.relationship,
-      source: fan.server,
-      ...grantsOf(request, child.relationship),
-      ...(child.scopes === undefined ? {} : { scopes: [...child.scopes] }),
-      parent: { slot: serverSlot(fan.server), job: base.job },
-    }))
-  }
-
-  function actJob(request: ReplicationRequested, fan: Extract<ActFan, { kind: 'act' }>, base: RequestBase): Job {
+  ): Job {
+    const kind = scopes === undefined ? 'ReplicateRelationship' : 'ReplicateScope'
     return {
       ...base,
-      kind:
-        fan.act.kind === 'move-authority'
-          ? 'MoveAuthority'
-          : fan.scopes === undefined
-            ? 'ReplicateRelationship'
-            : 'ReplicateScope',
-      slot: fan.relationship,
-      relationship: fan.relationship,
-      source: fan.server,
-      act: fan.act,
-      ...grantsOf(request, fan.relationship),
-      ...(fan.scopes === undefined ? {} : { scopes: [...fan.scopes] }),
+      kind: act?.kind === 'move-authority' ? 'MoveAuthority' : kind,
+      slot: relationship,
+      relationship,
+      source,
+      ...(act === undefined ? {} : { act }),
+      ...grantsOf(request, relationship),
+      ...(scopes === undefined ? {} : { scopes: [...scopes] }),
+    }
+  }
+
+  /** A child's id names its place in the configuration; what else it is, its parent says. */
+  function parentOf(whole: Job, fan: Placeable): Job {
+    const numberOf = (relationship: string) => fleet.policies.findIndex(({ name }) => name === relationship) + 1
+    const children = fan.kind === 'act' ? [fan] : fan.children
+    return {
+      ...whole,
+      ...(fan.kind === 'act' ? { act: fan.act } : {}),
+      children: children.map(({ relationship, scopes }) => ({
+        slot: relationship,
+        job: `${whole.job}-${numberOf(relationship)}`,
+        ...(scopes === undefined ? {} : { scopes: [...scopes] }),
+      })),
+      refusedRelationships: fan.kind === 'act' ? [] : [...fan.refused],
+    }
+  }
+
+  async function acceptChildren(parent: Job, request: ReplicationRequested): Promise<void> {
+    const { cause, createdAt } = parent
+    for (const { slot, job, scopes } of parent.children ?? []) {
+      const base = { job, automatic: false, cause, createdAt, attempts: 0, waits: 0 }
+      const of = { source: parent.source, scopes, act: parent.act }
+      await accept({ ...jobIn(slot, request, of, base), parent: { slot: parent.slot, job: parent.job } })
     }
   }
 
@@ -136,40 +157,64 @@ export function createRequestJobs({
     return { ...job, waits: job.waits + 1, pendingReason: 'unreachable', pendingDetail: detail, dueAt }
   }
 
-  /** Stores what a request becomes; when this resolves, the request itself may be forgotten. */
-  async function place(request: ReplicationRequested, base: RequestBase): Promise<void> {
-    const fan = await resolve(request)
-    const kind = JOB_KINDS[request.level]
-    const slot = serverSlot(fan.server)
+  /** Whether the request has ended: where it was placed or, where nobody knows that any more, anywhere that it could be. */
+  async function hasEnded(request: ReplicationRequested, job: string, bound: string | undefined): Promise<boolean> {
+    const server = resolveName(fleet.servers, request.server) ?? request.server
+    const own = fleet.policies.filter(({ servers }) => servers.includes(server)).map(({ name }) => name)
+    const slots = bound === undefined ? [serverSlot(server), ...own] : [bound]
+    const finals = await Promise.all(slots.map((slot) => jobs.finalOf(slot, job)))
+    return finals.some((final) => final !== undefined)
+  }
+
+  /** The job that was stored when the request was handled before, with all that belongs to it. */
+  async function goOn(job: Job, request: ReplicationRequested): Promise<void> {
+    await acceptChildren(job, request)
+    await publishWakeup(messaging, job.slot)
+  }
+
+  /** The relationship in which the request is a job of its own; it has a parent at its server otherwise. */
+  function singleOf(request: ReplicationRequested, fan: FanOut | ActFan): string | undefined {
+    if (fan.kind === 'act') return fan.relationship
+    if (fan.kind !== 'jobs' || request.level === 'server' || fan.refused.length > 0) return undefined
+    return fan.children.length === 1 ? fan.children[0]?.relationship : undefined
+  }
+
+  async function placeIn(slot: string, request: ReplicationRequested, base: RequestBase, fan: FanOut | ActFan) {
     const act = request.act === undefined ? {} : { act: request.act }
-    const whole: Job = { ...base, kind, slot, source: fan.server, ...act }
+    const whole: Job = { ...base, kind: JOB_KINDS[request.level], slot, source: fan.server, ...act }
+    const isParent = slot === serverSlot(fan.server)
     if (fan.kind === 'refused') {
       const asked = asAsked(whole, request)
       await jobs.publish({ ...outcomeOf(asked, 'accepted', now()), status: 'pending' }, `${slot}/${asked.job}/accepted`)
       return await refuse(asked, fan.refusal)
     }
-    if (fan.kind === 'unresolved') return await accept(waiting({ ...whole, unresolved: request }, fan.message))
-    if (fan.kind === 'act') return await accept(actJob(request, fan, base))
-    const [only] = fan.children
-    if (request.level !== 'server' && fan.children.length === 1 && only !== undefined && fan.refused.length === 0) {
-      return await accept({
-        ...base,
-        kind,
-        slot: only.relationship,
-        relationship: only.relationship,
-        source: fan.server,
-        ...grantsOf(request, only.relationship),
-        ...(only.scopes === undefined ? {} : { scopes: [...only.scopes] }),
-      })
+    if (fan.kind === 'unresolved') {
+      // It could be told when it was placed; it comes again until it can be told once more.
+      if (!isParent) throw new Error(`job ${base.job} was placed in ${slot}, but ${fan.message}`)
+      return await accept(waiting({ ...whole, unresolved: request }, fan.message))
     }
-    const children = childrenOf(request, fan, base)
-    // The parent first: a child that ends must find it.
-    await accept({
-      ...whole,
-      children: children.map((child) => ({ slot: child.slot, job: child.job })),
-      refusedRelationships: [...fan.refused],
-    })
-    for (const child of children) await accept(child)
+    if (isParent) {
+      // The parent first: a child that ends must find it.
+      await accept(parentOf(whole, fan))
+      const stored = await jobs.find(slot, base.job)
+      if (stored !== undefined) await acceptChildren(stored.job, request)
+      return
+    }
+    if (fan.kind === 'act') return await accept(jobIn(slot, request, { ...fan, source: fan.server }, base))
+    // Where the authority has moved since it was placed, its run says so.
+    const scopes = request.level === 'scope' ? fan.children.flatMap((child) => child.scopes ?? []) : undefined
+    await accept(jobIn(slot, request, { source: fan.server, scopes }, base))
+  }
+
+  /** Stores what a request becomes; when this resolves, the request itself may be forgotten. */
+  async function place(request: ReplicationRequested, base: RequestBase): Promise<void> {
+    const bound = await places.find(base.job)
+    if (await hasEnded(request, base.job, bound)) return
+    const known = bound === undefined ? undefined : await jobs.find(bound, base.job)
+    if (known !== undefined) return await goOn(known.job, request)
+    const fan = await resolve(request)
+    const slot = await places.bind(base.job, singleOf(request, fan) ?? serverSlot(fan.server))
+    await placeIn(slot, request, base, fan)
   }
 
   /** Another look at a request that could not be resolved. */
@@ -181,17 +226,10 @@ export function createRequestJobs({
       await jobs.update(stored, waiting(stored.job, fan.message))
       return
     }
-    const base = { ...job, waits: 0 }
-    const own = { job: `${job.job}-1`, parent: { slot: job.slot, job: job.job } }
-    const children = fan.kind === 'act' ? [{ ...actJob(request, fan, base), ...own }] : childrenOf(request, fan, base)
-    const parent: Job = {
-      ...job,
-      children: children.map((child) => ({ slot: child.slot, job: child.job })),
-      refusedRelationships: fan.kind === 'act' ? [] : [...fan.refused],
-    }
+    const parent = parentOf({ ...job, waits: 0 }, fan)
     // Somebody else resolved it meanwhile.
     if ((await jobs.update(stored, parent)) === undefined) return
-    for (const child of children) await accept(child)
+    await acceptChildren(parent, request)
   }
 
   return { place, resolveAgain }

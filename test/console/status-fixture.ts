@@ -269,7 +269,7 @@ export async function startStatus(options: { readonly env?: Record<string, strin
         subject: outcomeSubject(outcome.slot, outcome.job, outcome.kind),
         data: outcome,
       })
-      if (published.kind === 'exists') throw new Error('published without a condition')
+      if (published.kind !== undefined) throw new Error('published without a condition')
       return published.sequence
     },
     async get<T>(path: string) {

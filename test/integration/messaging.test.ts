@@ -207,7 +207,7 @@ withMessaging('only the first final outcome of a job is stored', async () => {
     })
   const results = await Promise.all([publish('one'), publish('two'), publish('three')])
   assert.equal(results.filter((result) => result.kind === 'exists').length, 2)
-  const [first] = results.filter((result) => result.kind !== 'exists')
+  const [first] = results.filter((result) => result.kind === undefined)
 
   const stored = await lastMessage(messaging, STREAMS.outcomes.name, subject)
   assert.equal(stored?.sequence, first?.sequence)
