@@ -10,9 +10,8 @@ import { summary } from './report.ts'
 /** A failure that has not changed is told again, and by then tried again many times, after this long. */
 const REPEAT_AFTER_MS = 15 * 60_000
 
-type Told = { readonly digest: string; readonly at: string }
-/** Scope, or `*` for the relationship as a whole → what was told of it. */
-type Stuck = { readonly [scope: string]: Told }
+/** Scope, or `*` for the relationship as a whole → digest of what was told; of a failure with `@` and when. */
+type Stuck = { readonly [scope: string]: string }
 
 const WHOLE = '*'
 
@@ -24,7 +23,16 @@ function digestOf(row: Pick<ScopeOutcome, 'status' | 'code' | 'before' | 'after'
   return createHash('sha256')
     .update(JSON.stringify([row.status, row.code, row.before, row.after]))
     .digest('base64')
-    .slice(0, 16)
+    .slice(0, DIGEST_LENGTH)
+}
+
+/** Enough to tell what is news; ten thousand scopes have to fit one message. */
+const DIGEST_LENGTH = 12
+
+function isOld(told: string | undefined, digest: string, status: ScopeOutcome['status']): boolean {
+  // An entry of another form is told once more.
+  if (typeof told !== 'string' || !told.startsWith(digest)) return false
+  return status !== 'failed' || Date.now() - Date.parse(told.slice(digest.length + 1)) < REPEAT_AFTER_MS
 }
 
 function isStuck({ status }: Pick<ScopeOutcome, 'status'>): boolean {
@@ -49,15 +57,14 @@ export function createSettled(control: Bucket) {
   ): Promise<{ readonly outcome: Outcome | undefined; remember(): Promise<void> }> {
     const last = await read(relationship)
     const at = new Date().toISOString()
-    const next: Record<string, Told> = {}
+    const next: Record<string, string> = {}
     const isNews = (scope: string, row: Parameters<typeof digestOf>[0]): boolean => {
       if (!isStuck(row)) return true
       const digest = digestOf(row)
       const told = last[scope]
-      const isOld =
-        told?.digest === digest && (row.status !== 'failed' || Date.now() - Date.parse(told.at) < REPEAT_AFTER_MS)
-      next[scope] = isOld ? told : { digest, at }
-      return !isOld && !isDecided(row)
+      const isRepeated = isOld(told, digest, row.status)
+      next[scope] = isRepeated && told !== undefined ? told : row.status === 'failed' ? `${digest}@${at}` : digest
+      return !isRepeated && !isDecided(row)
     }
     const rows = outcome.scopes
     let news: Outcome | undefined

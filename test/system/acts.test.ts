@@ -245,9 +245,8 @@ async function rowAt(pair: SimulatedPair, server: string, scope: ScopeKey): Prom
 
 /** The job that wrote what the partner has, as its gate knows it. */
 async function writtenBy(pair: SimulatedPair, scope: ScopeKey): Promise<string> {
-  const job = (await rowAt(pair, PARTNER, scope))?.writtenBy
-  assert.ok(job)
-  return job
+  // The server has it a moment before the gate's journal has the end of the commit.
+  return await eventually(async () => (await rowAt(pair, PARTNER, scope))?.writtenBy ?? false)
 }
 
 /** Both gates have the scope's content as their base, whatever else is held. */
