@@ -2,7 +2,7 @@
 // be copied yet. Pure questions to the state of the machine in job.ts.
 
 import type { ComparedScope } from '#plan/compare.ts'
-import type { CommittedScope, Postponed, RunJob, RunState, RunWait, Side } from './job-types.ts'
+import type { CommittedScope, Postponed, RunJob, RunState, RunWait, ScopeVersion, Side } from './job-types.ts'
 
 /**
  * A scope that is edited again and again is copied after this many quiet periods, counted from the first change
@@ -109,7 +109,7 @@ export function foundEqual(state: RunState): readonly Agreed[] {
     .map(({ scope, source }) => ({ scope, ...(source === undefined ? {} : { fingerprint: source }) }))
 }
 
-/** Scopes that were written; the source repeats the serial that the target gave them. */
+/** Scopes that were written by this run's last commit; the source repeats the serial that the target gave them. */
 export function justWritten(state: RunState): readonly Agreed[] {
   const versions = new Map(state.versions.map((version) => [version.scope, version]))
   return state.results.flatMap(({ result, scope, baseSerial }) => {
@@ -145,4 +145,11 @@ export function withResults(state: RunState, results: readonly CommittedScope[])
   const news = results.filter(({ scope, result }) => result !== 'target-changed' || !written.has(scope))
   const newer = new Set(news.map(({ scope }) => scope))
   return { ...state, results: [...state.results.filter(({ scope }) => !newer.has(scope)), ...news] }
+}
+
+/** What of the commit the target has now. */
+export function versionsDone({ versions }: RunState, results: readonly CommittedScope[]): readonly ScopeVersion[] {
+  const isDone = ({ result }: CommittedScope) => result === 'written' || result === 'unchanged'
+  const done = new Set(results.filter(isDone).map(({ scope }) => scope))
+  return versions.filter(({ scope }) => done.has(scope))
 }

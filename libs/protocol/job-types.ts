@@ -171,6 +171,7 @@ export type RunState = {
   readonly sourceSide?: Side
   /** The newest comparison; rows of the outcome are made of it. */
   readonly compared: readonly ComparedScope[]
+  /** What is being committed; afterwards, what of it the target has. */
   readonly versions: readonly ScopeVersion[]
   /** Results per scope, over all rounds and recalled commits; the newest counts. */
   readonly results: readonly CommittedScope[]

@@ -261,6 +261,21 @@ test('a target edited in between is planned again, a limited number of times', (
   assert.deepEqual(settled.state.results, [], 'what was true in an earlier round is not reported')
 })
 
+test('the serial of what an earlier run wrote is not given to what this one planned', () => {
+  const recalled: RunInput = {
+    kind: 'recalled',
+    results: [{ scope: SCOPE, result: 'written', baseEpoch: 1, baseSerial: 2 }],
+  }
+  const until = [authority, recalled, changed, open, prepared, sourceRead, planned, { kind: 'recorded' } as const]
+  const jobs = [{ ...REQUEST, commit: 'asked' }]
+  assert.deepEqual(drive(POLICY, jobs, [...until, PAUSED]).effects.at(-1), ['finish'], 'paused in front of the commit')
+
+  const edited: RunInput = { kind: 'committed', results: [{ scope: SCOPE, result: 'target-changed' }] }
+  const foreign: RunInput = { kind: 'compared', source: side('new', 'old'), target: side('edit', 'older'), nowMs: 0 }
+  const held = drive(POLICY, [{ ...AUTOMATIC, commit: 'auto' }], [...until, open, covered, edited, authority, foreign])
+  assert.deepEqual(held.effects.at(-1), ['finish'], 'held after the target was edited')
+})
+
 test('what an earlier run wrote is told, also where this one finds the target changed', () => {
   const recalled: RunInput = { kind: 'recalled', results: [{ scope: SCOPE, result: 'written' }] }
   const edited: RunInput = { kind: 'committed', results: [{ scope: SCOPE, result: 'target-changed' }] }

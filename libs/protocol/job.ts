@@ -28,6 +28,7 @@ import {
   postponed,
   recordedCommits,
   targetOf,
+  versionsDone,
   withResults,
 } from './job-concerns.ts'
 import {
@@ -91,7 +92,7 @@ function again(state: RunState, why: string): Step {
   // What was not written is decided anew; only what was written stays true.
   const results = state.results.filter(({ result }) => result !== 'target-changed')
   return {
-    state: { ...rest, results, phase: 'authority', rounds: state.rounds + 1 },
+    state: { ...rest, results, versions: [], phase: 'authority', rounds: state.rounds + 1 },
     effects: [{ kind: 'read-authority' }],
   }
 }
@@ -149,7 +150,7 @@ function onCompared(state: RunState, input: Extract<RunInput, { readonly kind: '
 
 /** Requests are refused where it is closed; an automatic job waits for the end of it. */
 function onClosed(state: RunState, closed: Extract<Permission, { readonly kind: 'closed' }>): Step {
-  const next: RunState = { ...state, closed }
+  const next: RunState = { ...state, closed, versions: [] }
   if (effectiveRequests(next).length > 0) return agreeAndFinish(next)
   const failure: SideFailure = { server: targetOf(state), wait: closed.wait, message: closed.message }
   return wait(next, failure, closed.untilMs)
@@ -211,7 +212,7 @@ function onRecalled(state: RunState, results: readonly CommittedScope[]): Step {
 }
 
 function onCommitted(state: RunState, results: readonly CommittedScope[]): Step {
-  const next = withResults(state, results)
+  const next: RunState = { ...withResults(state, results), versions: versionsDone(state, results) }
   // A person edited the target between our read and the gate's: plan again from what is there now.
   const changed = results.some(({ result }) => result === 'target-changed')
   if (changed && next.rounds + 1 < MAX_ROUNDS) return again(next, 'target-changed')
