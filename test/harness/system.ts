@@ -25,7 +25,10 @@ export type SystemOptions = {
 }
 
 /** A replication as the API gives it. */
-export type Replication = Outcome & { readonly status: NonNullable<Outcome['status']> }
+export type Replication = Outcome & {
+  readonly status: NonNullable<Outcome['status']>
+  readonly scopeIds?: readonly string[]
+}
 
 export type System = {
   readonly local: LocalSystem

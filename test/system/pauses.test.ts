@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { RelationshipConfig } from '#contracts/configuration.ts'
-import type { ScopeKey } from '#dhcp/scope.ts'
+import { type ScopeKey, scopeAddress } from '#dhcp/scope.ts'
 import { eventually } from '#harness/eventually.ts'
 import { AUTH, PAIR, PARTNER, type SimulatedPair, startSimulatedPair } from '#harness/simulated-pair.ts'
 import { waitAgreed } from '#harness/system.ts'
@@ -81,15 +81,18 @@ describe('pauses', () => {
     await pair.rename(AUTH, scope, 'regretted')
     await pair.named(PARTNER, scope, 'regretted')
     await waitAgreed(pair.system)
-    const [newest] = (await pair.system.replications()).filter(({ status }) => status === 'replicated')
-    assert.ok(newest)
+    // The ledger is told a moment after both gates agreed.
+    const newest = await eventually(async () => {
+      const [one] = (await pair.system.replications()).filter(({ status }) => status === 'replicated')
+      return one?.scopeIds?.includes(scopeAddress(scope)) === true && one
+    })
     assert.equal(await call(pair, 'PUT', '/v1/pause', { actor: 'alice' }), 200)
     const common = { level: 'scope' as const, server: PARTNER, relationship: PAIR, scopes: [scope] }
     const adopt = await pair.request({ ...common, act: { kind: 'adopt' } })
     assert.deepEqual([adopt.status, adopt.code], ['refused', 'paused'])
     const act = { kind: 'restore' as const, of: newest.job, both: false }
-    const { planDigest } = await pair.request({ ...common, act })
-    assert.ok(planDigest)
+    const { planDigest, message } = await pair.request({ ...common, act })
+    assert.ok(planDigest, `${message}`)
     const restored = await pair.request({ ...common, act, approvedPlan: planDigest })
     assert.equal(restored.status, 'replicated', `${restored.message}`)
     assert.equal(await pair.nameOf(PARTNER, scope), before)
