@@ -152,6 +152,7 @@ export const ConflictView = Type.Object(
         role: literals(['authoritative', 'partner']),
         /** Against the base; where there is none, against the other side. */
         changes: Type.Array(Type.String()),
+        /** Of `changes`. */
         counts: Type.Object({ added: Type.Integer(), updated: Type.Integer(), deleted: Type.Integer() }),
         since: Type.Optional(Type.String()),
         by: Type.Optional(Type.String({ description: 'Who changed it, where that is known' })),
@@ -159,6 +160,12 @@ export const ConflictView = Type.Object(
         plan: Type.Array(Type.String(), {
           description: 'What would be written onto the other side if this one is picked',
         }),
+        planned: Type.Optional(
+          Type.Object(
+            { action: PlannedScopeView.properties.action, counts: PlannedScopeView.properties.counts },
+            { description: 'That plan in numbers; absent where nothing would be written' },
+          ),
+        ),
         obstacles: PlannedScopeView.properties.obstacles,
       }),
     ),

@@ -81,7 +81,16 @@ function ofJobs({ name, pending }: Relationship, now: number): readonly Finding[
   ]
 }
 
-function ofState(relationship: Relationship, held: number): Finding {
+/** What waits for a person; of that, what somebody has rejected waits for nobody. */
+type Undecided = { readonly held: number; readonly rejected: number }
+
+function waitText({ held, rejected }: Undecided): string {
+  const waiting = held === rejected ? undefined : plural(held - rejected, 'scope waits', 'scopes wait')
+  const left = rejected === 0 ? undefined : `${plural(rejected, 'scope')} left different, as somebody rejected it`
+  return [waiting && `${waiting} for a decision`, left].filter((part) => part !== undefined).join('; ')
+}
+
+function ofState(relationship: Relationship, undecided: Undecided): Finding {
   const { name, sync, counts, mode, configured, reason } = relationship
   if (sync === 'unknown') {
     return finding('bad', name, reason ?? 'its state is unknown', `twinscope status ${name} --why`)
@@ -89,14 +98,7 @@ function ofState(relationship: Relationship, held: number): Finding {
   if (!configured) {
     return finding('warn', name, 'it is not in the configuration and only observed', `twinscope onboard ${name}`)
   }
-  if (held > 0) {
-    return finding(
-      'warn',
-      name,
-      `${plural(held, 'scope waits', 'scopes wait')} for a decision`,
-      `twinscope conflicts ${name}`,
-    )
-  }
+  if (undecided.held > 0) return finding('warn', name, waitText(undecided), `twinscope conflicts ${name}`)
   if (sync !== 'in-sync') {
     const differing = plural(counts.outOfSync + counts.conflict, 'scope')
     return finding('warn', name, `${differing} not in sync`, `twinscope status ${name} --why`)
@@ -132,11 +134,12 @@ export async function findingsOf(api: Api, now = Date.now()): Promise<readonly F
   for (const relationship of relationships) {
     const isRead = relationship.sync !== 'unknown' && relationship.configured && relationship.mode !== 'observe'
     // Without NATS nobody can be asked for contents; that is said already.
-    const held =
+    const items =
       ready && isRead && relationship.sync !== 'in-sync'
-        ? (await api.conflicts(relationship.name, undefined)).items.length
-        : 0
-    findings.push(ofState(relationship, held), ...ofFailover(relationship))
+        ? (await api.conflicts(relationship.name, undefined)).items
+        : []
+    const rejected = items.filter((item) => item.rejected !== undefined).length
+    findings.push(ofState(relationship, { held: items.length, rejected }), ...ofFailover(relationship))
     if (relationship.configured) findings.push(...ofAuthority(relationship))
     findings.push(...ofJobs(relationship, now))
   }

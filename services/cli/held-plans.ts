@@ -124,8 +124,8 @@ export async function gatherPick(api: Api, held: Held & { readonly side: string 
         scope: item.scope,
         scopeId: item.scopeId,
         code: item.code,
-        action: 'update',
-        counts: side.counts,
+        action: side.planned?.action ?? 'update',
+        counts: side.planned?.counts ?? { added: 0, updated: 0, deleted: 0 },
         changes: side.plan,
         // That it is written onto the authoritative side is said with the whole plan.
         obstacles: side.obstacles.filter(({ code }) => code !== 'adopt'),

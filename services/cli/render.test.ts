@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { RelationshipPlan, ReplicationDetail } from '#contracts/status-api.ts'
-import { duration, renderRelationshipPlan, renderResult, replicatedScopeIds, table } from './render.ts'
+import { duration, renderRelationshipPlan, renderResult, replicatedScopeIds, table, withoutWaysOut } from './render.ts'
 import { sinceOf } from './times.ts'
 
 function aReplication(more: Partial<ReplicationDetail> = {}): ReplicationDetail {
@@ -117,4 +117,10 @@ test('--since takes a time or how far back', () => {
   assert.equal(sinceOf('2h', now), '2026-11-24T08:00:00.000Z')
   assert.equal(sinceOf('2026-11-24', now), '2026-11-24T00:00:00.000Z')
   assert.throws(() => sinceOf('yesterday', now), /--since "yesterday"/)
+})
+
+test('without the ways out, what else stands in the way is still said', () => {
+  const message =
+    'somebody rejected it. To copy dhcp1: `twinscope approve ID`; to see both: `twinscope conflicts dhcp1-dhcp2`; 4 of 10 reservations would be deleted, limit 30 %. To write it all the same: `twinscope approve ID`'
+  assert.equal(withoutWaysOut(message), 'somebody rejected it; 4 of 10 reservations would be deleted, limit 30 %')
 })

@@ -42,7 +42,7 @@ export function localTime(text: string): string {
 
 /** Only what happened: where the commands are shown, or one of them runs, the sentence that names them says it twice. */
 export function withoutWaysOut(text: string): string {
-  return text.replace(/\. To [^`]*`twinscope .*$/s, '')
+  return text.replaceAll(/\. To [^`]*`twinscope [^`]*`(?:; to [^`]*`twinscope [^`]*`)*/g, '')
 }
 
 const ACTIONS = { create: 'create', update: 'change', delete: 'delete' } as const

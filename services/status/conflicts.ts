@@ -14,6 +14,7 @@ import { digestOf, makePlan, type Plan, PlanInputChanged, type PlannedScope } fr
 import { countChanges, renderScope } from '#plan/render.ts'
 import { whyOf } from '#plan/why.ts'
 import { leasesOutside } from './leases.ts'
+import { actionOf } from './plans.ts'
 import { type Contents, type PlanGates, readContents, readManifest } from './read-sides.ts'
 import { rejectedOf, type StuckScopes, stuckAt } from './stuck.ts'
 
@@ -170,7 +171,12 @@ export async function readConflicts(input: ConflictInput): Promise<ConflictList>
         ...(manifest?.since === undefined ? {} : { since: manifest.since }),
         ...(by === undefined ? {} : { by: input.authorOf(by) }),
         ...(isPickable ? { digest: digestOfPick(pick) } : {}),
-        plan: pick === undefined ? [] : [...renderScope(pick.planned)],
+        ...(pick === undefined
+          ? { plan: [] }
+          : {
+              plan: [...renderScope(pick.planned)],
+              planned: { action: actionOf(pick.planned), counts: countChanges(pick.planned.changes) },
+            }),
         obstacles: obstacles.map((obstacle) => ({ ...obstacle })),
       }
     }

@@ -24,12 +24,16 @@ type Sides = {
   readonly rejections: Rejections | undefined
 }
 
+export function actionOf({ expected, wanted }: PlannedScope): PlannedScopeView['action'] {
+  return expected === undefined ? 'create' : wanted === undefined ? 'delete' : 'update'
+}
+
 export function plannedView(planned: PlannedScope, ids: ReadonlyMap<string, string>): PlannedScopeView {
   return {
     scope: planned.scope,
     scopeId: ids.get(planned.scope) ?? planned.scope,
     code: planned.code,
-    action: planned.expected === undefined ? 'create' : planned.wanted === undefined ? 'delete' : 'update',
+    action: actionOf(planned),
     counts: countChanges(planned.changes),
     changes: [...renderScope(planned)],
     obstacles: planned.obstacles.map((obstacle) => ({ ...obstacle })),

@@ -183,7 +183,8 @@ test("--side of the partner shows what is written onto the authoritative side, a
     changes: [],
     counts: { added: 1, updated: 0, deleted: 0 },
     digest,
-    plan: [`+ reservation of ${server}`],
+    plan: [`+ reservation of ${server}`, '- reservation of the other'],
+    planned: { action: 'update', counts: { added: 1, updated: 0, deleted: 1 } },
     obstacles: [aHold('adopt', 'it is written onto the authoritative side')],
   })
   const item = {
@@ -209,6 +210,7 @@ test("--side of the partner shows what is written onto the authoritative side, a
   const ran = await twinscope(['approve', 'HELD', '--scope', '10.0.10.0', '--side', 'dhcp2'], answers, [true])
   assert.equal(ran.exit, 0, ran.err)
   assert.match(ran.err, /dhcp2\.example\.net → dhcp1\.example\.net/)
+  assert.match(ran.err, /10\.0\.10\.0 {2}change \(conflict.*\): \+1 ~0 -1/)
   assert.match(ran.err, /\+ reservation of dhcp2\.example\.net/)
   assert.match(ran.questions[0] ?? '', /on dhcp1\.example\.net with the settings of dhcp2\.example\.net/)
   const { side: picked, planDigest, scopes } = ran.writes[0]?.body ?? {}

@@ -14,7 +14,7 @@ import {
 import { EXIT, type ExitCode, exitOfReplication } from '#cli/exit-codes.ts'
 import { follow } from '#cli/follow.ts'
 import { ApiProblem } from '#cli/http.ts'
-import { plural, renderResult } from '#cli/render.ts'
+import { plural, renderResult, withoutWaysOut } from '#cli/render.ts'
 import { renderAuthorities, renderAuthority } from '#cli/render-decisions.ts'
 import type { AuthorityView } from '#contracts/decisions-api.ts'
 import { shortName } from '#contracts/relationships.ts'
@@ -104,8 +104,10 @@ function describe(view: AuthorityView, relationship: RelationshipDetail, to: str
     lines.push(`  what differs now is not known: ${relationship.reason ?? 'a server cannot be read'}`)
   } else if (differing === 0) lines.push('  nothing differs now, so the move overwrites nothing')
   else {
-    lines.push(`  ${plural(differing, 'scope differs', 'scopes differ')} now; after the move they are seen from ${to}:`)
-    for (const { scopeId, why } of differences.slice(0, 20)) lines.push(`      ${scopeId}  now: ${why}`)
+    lines.push(
+      `  ${plural(differing, 'scope differs', 'scopes differ')} now, and ${differing === 1 ? 'is' : 'are'} seen from ${to} after the move:`,
+    )
+    for (const { scopeId, why } of differences.slice(0, 20)) lines.push(`      ${scopeId}  now: ${withoutWaysOut(why)}`)
     if (differing > 20) lines.push(`      … and ${differing - 20} more`)
     lines.push(
       `  a scope that only ${to} changed is then copied to ${from}; one that only ${from} changed is then an edit on the wrong side, held until somebody decides`,

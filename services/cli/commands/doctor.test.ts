@@ -117,6 +117,18 @@ test('each thing that is wrong says what to do', async () => {
       0,
       /warn {2}dhcp1-dhcp2: 2 scopes wait for a decision\n {6}→ twinscope conflicts dhcp1-dhcp2/,
     ],
+    [
+      service({
+        relationships: [aRelationship({ sync: 'conflict' })],
+        answers: {
+          'GET /v1/relationships/dhcp1-dhcp2/conflicts': () => ({
+            body: { relationship: 'r', items: [{}, { rejected: {} }], sides: [] },
+          }),
+        },
+      }),
+      0,
+      /warn {2}dhcp1-dhcp2: 1 scope waits for a decision; 1 scope left different, as somebody rejected it\n/,
+    ],
   ]
   for (const [answers, exit, expected] of cases) {
     const ran = await twinscope(['doctor'], answers)

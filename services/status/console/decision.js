@@ -20,7 +20,12 @@ function adoptSection({ items, scopes }, side, partner) {
     return h(
       'li',
       { class: 'scope' },
-      h('div', { class: 'scope-head' }, h('code', {}, scopeId), countsLine(from.counts)),
+      h(
+        'div',
+        { class: 'scope-head' },
+        h('code', {}, scopeId),
+        from.planned === undefined ? undefined : countsLine(from.planned.counts),
+      ),
       planLines(from.plan),
       scopes.includes(scope) ? undefined : from.obstacles.map(obstacle),
     )
