@@ -3,6 +3,7 @@
 import { createSender, token } from './api.js'
 import { h, pill, plural } from './dom.js'
 import { followJob } from './jobs.js'
+import { withoutCommands } from './words.js'
 
 const NAME_KEY = 'twinscope-name'
 
@@ -24,7 +25,7 @@ function scopeResult(scope) {
     'li',
     {},
     h('div', { class: 'scope-head' }, h('code', {}, scope.scope), pill(scope.status)),
-    h('p', { class: 'small' }, scope.message),
+    h('p', { class: 'small' }, withoutCommands(scope.message)),
   )
 }
 
@@ -43,7 +44,7 @@ function jobResult({ label, replication }) {
       h('a', { class: 'small push', href: `#/replications/${encodeURIComponent(job)}`, 'data-close': true }, 'Details'),
     ),
     problem === undefined ? undefined : h('p', { class: 'callout', 'data-state': 'unknown' }, problem),
-    message === undefined ? undefined : h('p', {}, message),
+    message === undefined ? undefined : h('p', {}, withoutCommands(message)),
     scopes.length === 0 || isTold ? undefined : h('ul', { class: 'results' }, scopes.slice(0, 50).map(scopeResult)),
   )
 }
@@ -174,7 +175,9 @@ export function openAction({ title, controls, load, submit, again = false, reaso
         'div',
         { class: 'callout again', 'data-state': 'held', role: 'alert' },
         h('strong', {}, 'The plan has changed since it was shown to you; this is the present one.'),
-        held.map(({ replication }) => h('p', {}, replication.message ?? `${plural(held.length, 'job')} ended held.`)),
+        held.map(({ replication }) =>
+          h('p', {}, withoutCommands(replication.message) ?? `${plural(held.length, 'job')} ended held.`),
+        ),
       ),
     )
   }

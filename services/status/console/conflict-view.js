@@ -2,7 +2,7 @@
 
 import { h, planLines, shortName, time } from './dom.js'
 import { obstacle } from './plan-view.js'
-import { holdText } from './words.js'
+import { holdText, withoutCommands } from './words.js'
 
 export const sideOf = (conflict, role) => conflict.sides.find((side) => side.role === role)
 export const isPickable = (side) =>
@@ -146,7 +146,7 @@ export function conflictView(conflict, chosen, wasChanged, onChoose) {
         h('code', {}, conflict.scopeId),
         h('span', { class: 'tag', 'data-state': conflict.code }, holdText(conflict.code)),
       ),
-      h('p', { class: 'why-text' }, conflict.why),
+      h('p', { class: 'why-text' }, withoutCommands(conflict.why)),
       wasChanged
         ? h(
             'p',

@@ -1,6 +1,7 @@
 // A plan for people: direction and consequence first, then the numbers, then every change.
 
 import { h, planLines, plural, shortName } from './dom.js'
+import { withoutCommands } from './words.js'
 
 /** Scopes whose changes are shown without a click. */
 const OPEN_SCOPES = 3
@@ -69,7 +70,7 @@ export function obstacle({ message, approvable }) {
   return h(
     'p',
     { class: 'callout', 'data-state': approvable ? 'held' : 'failed' },
-    approvable ? message : `Stays held whatever is answered: ${message}`,
+    approvable ? withoutCommands(message) : `Stays held whatever is answered: ${message}`,
   )
 }
 

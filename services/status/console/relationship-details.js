@@ -7,6 +7,7 @@ import { pauseButton, pauseCallouts } from './pauses.js'
 import { planView } from './plan-view.js'
 import { pendingJobs } from './relationships.js'
 import { openReplicate } from './replicate.js'
+import { withoutCommands } from './words.js'
 
 function partnerFacts(partner) {
   return h(
@@ -172,7 +173,7 @@ function scopeTable(scopes) {
               {},
               h('td', { class: 'mono nowrap' }, scope.scopeId),
               h('td', {}, pill(scope.sync)),
-              h('td', {}, scope.why, marks(scope)),
+              h('td', {}, withoutCommands(scope.why), marks(scope)),
               h('td', { class: 'nowrap' }, scope.since === undefined ? '' : time(scope.since)),
             ),
           ),

@@ -2,7 +2,7 @@
 
 import { clockTime, h, pill, plural, replaceContent, shortName, time } from './dom.js'
 import { ownPause } from './pauses.js'
-import { waitText } from './words.js'
+import { waitText, withoutCommands } from './words.js'
 
 const SHOWN_DIFFERENCES = 5
 
@@ -61,7 +61,7 @@ function difference(scope) {
     'li',
     {},
     h('code', {}, scope.scopeId),
-    h('span', { class: 'why' }, scope.why),
+    h('span', { class: 'why' }, withoutCommands(scope.why)),
     scope.since === undefined ? undefined : h('span', { class: 'muted small' }, time(scope.since)),
   )
 }
@@ -105,7 +105,8 @@ function stops(relationship) {
 
 /** Scopes that wait for a person; the list carries only the first differences. */
 function decisionLink({ name, differences, configured }) {
-  const count = differences.filter(({ action }) => action === 'hold').length
+  // What somebody rejected is decided; the details still offer it.
+  const count = differences.filter(({ action, rejected }) => action === 'hold' && rejected === undefined).length
   if (count === 0 || !configured) return undefined
   return h(
     'p',

@@ -5,7 +5,7 @@ import { openReject } from './reject.js'
 import { openReplicate } from './replicate.js'
 import { causeText, scopesText } from './replications.js'
 import { openRestore } from './restore.js'
-import { actText } from './words.js'
+import { actText, withoutCommands } from './words.js'
 
 function stages(list) {
   if (list.length === 0) return undefined
@@ -46,7 +46,7 @@ function scopeOutcome(scope) {
         ? undefined
         : h('span', { class: 'muted small mono' }, `+${counts.added} ~${counts.updated} −${counts.deleted}`),
     ),
-    h('p', {}, scope.message),
+    h('p', {}, withoutCommands(scope.message)),
     scope.persisted === false
       ? h(
           'p',
@@ -126,7 +126,7 @@ export function replicationView(replication) {
       `${replication.relationship ?? shortName(replication.source)}: ${scopesText(replication)}`,
       replication.status,
     ),
-    replication.message === undefined ? undefined : h('p', { class: 'lead' }, replication.message),
+    replication.message === undefined ? undefined : h('p', { class: 'lead' }, withoutCommands(replication.message)),
     actions(replication),
     facts([
       ['Act', act],
@@ -167,7 +167,7 @@ export function replicationView(replication) {
         'section',
         { class: 'child' },
         h('div', { class: 'scope-head' }, h('h3', {}, child.relationship ?? child.source), pill(child.status)),
-        child.message === undefined ? undefined : h('p', {}, child.message),
+        child.message === undefined ? undefined : h('p', {}, withoutCommands(child.message)),
         actions(child),
         scopesOf(child),
         stages(child.stages),

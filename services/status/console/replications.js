@@ -1,7 +1,7 @@
 // The table of replications: live, filtered, with older pages on demand.
 
 import { duration, h, pill, replaceContent, shortName, time } from './dom.js'
-import { actText } from './words.js'
+import { actText, withoutCommands } from './words.js'
 
 export function scopesText(replication) {
   const shown = replication.scopeIds.slice(0, 2).join(', ')
@@ -32,7 +32,7 @@ function statusCell(replication) {
     h(
       'a',
       { class: 'row-link', href: `#/replications/${encodeURIComponent(replication.job)}`, 'data-key': replication.job },
-      pill(replication.status, replication.message),
+      pill(replication.status, withoutCommands(replication.message)),
       h('span', { class: 'visually-hidden' }, `, details of replication ${replication.job}`),
     ),
     progress === undefined
@@ -53,7 +53,7 @@ function row(replication) {
       { class: 'scopes' },
       h('span', { class: 'mono' }, scopesText(replication)),
       failed && replication.message !== undefined
-        ? h('p', { class: 'muted small message' }, replication.message)
+        ? h('p', { class: 'muted small message' }, withoutCommands(replication.message))
         : undefined,
     ),
     h('td', { class: 'nowrap' }, replication.relationship ?? h('span', { class: 'muted' }, 'server request')),

@@ -11,6 +11,7 @@ const WAITS = {
   'source-not-steady': 'waiting until the source is steady',
   unreachable: 'waiting for a server that cannot be reached',
   uncertain: 'waiting until an unanswered write was looked at',
+  'settings-differ': 'waiting until watchers and replicators have the same configuration',
   'lock-held': 'another replicator works on it',
   children: 'waiting for its relationships',
 }
@@ -33,6 +34,11 @@ const ACTS = {
   restore: 'restore',
   reject: 'reject',
   'move-authority': 'authority',
+}
+
+/** Only what happened: the commands that a message names are the buttons of this page. */
+export function withoutCommands(text) {
+  return text?.replace(/\. To [^`]*`twinscope [^`]*`(?:; to [^`]*`twinscope [^`]*`)*/g, '')
 }
 
 function plain(code) {
