@@ -7,9 +7,12 @@ import { windowAt } from '#plan/windows.ts'
 
 export type Standstill = { readonly code: 'paused' | 'outside-window'; readonly message: string }
 
+/** With the command that ends it: the fleet's pause and a relationship's are ended each by its own. */
 function pauseText({ relationship, by, at, until, reason }: Pause): string {
-  const what = relationship === undefined ? 'everything is paused' : `${relationship} is paused`
-  return `${what} by ${by} since ${at}${until === undefined ? '' : ` until ${until}`}${reason === undefined ? '' : ` (${reason})`}`
+  const what = relationship === undefined ? 'the whole fleet' : relationship
+  const command = `twinscope resume${relationship === undefined ? '' : ` --relationship ${relationship}`}`
+  const because = reason === undefined ? '' : ` (${reason})`
+  return `${what} is paused by ${by} since ${at}${until === undefined ? '' : ` until ${until}`}${because}; \`${command}\` ends it`
 }
 
 /** `undefined`: it may be written. */
@@ -19,7 +22,7 @@ export function standstillOf(
   nowMs: number,
 ): Standstill | undefined {
   if (pauses.length > 0) {
-    return { code: 'paused', message: `${pauses.map(pauseText).join('; ')}; resume it with twinscope resume` }
+    return { code: 'paused', message: pauses.map(pauseText).join('; ') }
   }
   const window = windowAt(policy.windows, nowMs)
   return window.kind === 'closed' ? { code: 'outside-window', message: window.reason } : undefined
