@@ -79,6 +79,8 @@ export const ManifestPage = Type.Object({
   authority: Type.Optional(Type.Object({ side: Type.String(), epoch: Type.Integer() })),
   rows: Type.Array(ManifestRow),
   provides: Type.Optional(Type.Array(Type.String())),
+  /** Fields that this gate leaves out of contents and fingerprints, sorted; absent: none. */
+  ignored: Type.Optional(Type.Array(Type.String())),
   next: Type.Optional(Type.String()),
 })
 export type ManifestPage = Static<typeof ManifestPage>

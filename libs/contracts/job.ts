@@ -23,6 +23,7 @@ export const PENDING_REASONS = [
   'source-not-steady',
   'unreachable',
   'uncertain',
+  'settings-differ',
   'lock-held',
   'children',
 ] as const

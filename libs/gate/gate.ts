@@ -12,7 +12,7 @@ import { type DhcpDriver, DriverError, type Snapshot } from '#drivers/driver.ts'
 import { createEffects } from './effects.ts'
 import { DEFAULT_RETENTION_MS, type Journal } from './journal.ts'
 import { manifestOf } from './manifest.ts'
-import { fieldsByScope, fieldsOfRelationship } from './masks.ts'
+import { fieldsByScope, fieldsOfRelationship, ignoredBy } from './masks.ts'
 import { type Observation, observationOf } from './observation.ts'
 import { createRequests } from './requests.ts'
 import { runMachine } from './run-machine.ts'
@@ -186,6 +186,7 @@ export function createGate(options: GateOptions): Gate {
           discovered: discoveredIn(observation, relationship),
           authority: machine.authority(relationship),
           fields: fieldsOfRelationship(matched(relationship)),
+          ignored: ignoredBy(matched(relationship)),
           retentionMs,
         },
         journal,

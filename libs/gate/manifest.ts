@@ -23,12 +23,14 @@ export type ManifestSource = {
   readonly authority: GateAuthority | undefined
   /** What the relationship ignores. */
   readonly fields: Fields
+  /** The same as the configuration has it. */
+  readonly ignored: readonly string[]
   /** How long it is remembered that both sides agreed on a scope not being there. Milliseconds. */
   readonly retentionMs: number
 }
 
 export function manifestOf(source: ManifestSource, journal: Journal): Manifest {
-  const { server, discovered, observation, authority } = source
+  const { server, discovered, observation, authority, ignored } = source
   const since = discovered === undefined ? undefined : journal.seen.stateSince(discovered.name)
   return {
     server,
@@ -40,6 +42,7 @@ export function manifestOf(source: ManifestSource, journal: Journal): Manifest {
     ...(authority === undefined ? {} : { authority: { side: authority.side, epoch: authority.epoch } }),
     rows: rowsOf(source, journal),
     provides: [...observation.provides].sort(),
+    ...(ignored.length === 0 ? {} : { ignored: [...ignored].sort() }),
   }
 }
 

@@ -34,6 +34,11 @@ export function fieldsOfRelationship(matched: MatchedRelationship | undefined): 
   return matched === undefined || matched.kind === 'discovered' ? NONE : parse(matched.policy.ignore)
 }
 
+/** The same as it is written in the configuration. */
+export function ignoredBy(matched: MatchedRelationship | undefined): readonly string[] {
+  return matched === undefined || matched.kind === 'discovered' ? [] : matched.policy.ignore
+}
+
 /** What is ignored of each scope. A scope in two relationships is without the fields of both. */
 export function fieldsByScope(matched: readonly MatchedRelationship[]): FieldsOf {
   const masking = matched.flatMap((one) => {

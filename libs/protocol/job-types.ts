@@ -51,6 +51,7 @@ export type RunWait =
   | 'paused'
   | 'outside-window'
   | 'covering'
+  | 'settings-differ'
   | 'partner-not-normal'
   | 'source-not-steady'
   | 'unreachable'

@@ -76,7 +76,7 @@ export async function performCorrection(
     const { ticket, manifest } = await gateClient.request(target, 'prepare', body, { timeoutMs: READ_TIMEOUT_MS })
     const rows = await allRows(gateClient, target, relationship, manifest)
     if (rows === undefined) return { kind: 'outdated', why: 'input-changed' } as const
-    return { kind: 'prepared', ticket, target: sideOf({ page: { ...manifest, rows } }) } as const
+    return { kind: 'prepared', ticket, target: sideOf({ page: { ...manifest, rows } }, policy) } as const
   }
 
   async function readWanted(server: string, scopes: readonly string[]): Promise<CorrectionInput> {

@@ -42,11 +42,26 @@ export function waitDelayMs(reason: RunWait, waits: number): number {
       // Two runs that write in opposite directions refuse each other: in step they would do so again and again.
       return backOff(250, 5_000) * (0.5 + Math.random())
     case 'uncertain':
+    case 'settings-differ':
       return backOff(500, 10_000)
     case 'unreachable':
       return backOff(500, MAX_DELAY_MS)
     default:
       return reason satisfies never
+  }
+}
+
+/**
+ * The watcher of a server ignores other fields of a relationship than this process: its contents and fingerprints
+ * cannot be compared with those of the other side, and a write would lose what was to be kept.
+ */
+export class SettingsDiffer extends Error {
+  constructor(server: string, relationship: string, there: readonly string[], here: readonly string[]) {
+    const list = (fields: readonly string[]) => (fields.length === 0 ? 'nothing' : fields.join(', '))
+    super(
+      `the watcher of ${server} ignores ${list(there)} in ${relationship}, this replicator ignores ${list(here)}: one of them runs with another configuration. Give both the same file and restart them; nothing is compared or written until then`,
+    )
+    this.name = 'SettingsDiffer'
   }
 }
 
@@ -57,6 +72,7 @@ export type GateVerdict =
   | { readonly kind: 'refused'; readonly code: string; readonly message: string }
 
 export function verdictOf(error: unknown, server: string): GateVerdict | undefined {
+  if (error instanceof SettingsDiffer) return { kind: 'wait', wait: 'settings-differ', message: error.message }
   if (!(error instanceof GateError)) return undefined
   switch (error.code) {
     case 'no-responders':

@@ -9,6 +9,7 @@ import type { SideRow } from '#plan/compare.ts'
 import { makeCorrection } from '#plan/correction.ts'
 import { digestOfAll, type Plan, type PlannedScope } from '#plan/plan.ts'
 import { leasesOutside } from './leases.ts'
+import { sideOf } from './manifests.ts'
 
 export type CorrectionOrder = {
   readonly kind: 'adopt' | 'restore'
@@ -34,7 +35,7 @@ export async function planCorrection(
 ): Promise<PlannedCorrection> {
   const { kind, server, targets, wanted, approvedPlan } = order
   const scopes = [...wanted.keys()] as ScopeKey[]
-  const rowsOf = async (side: string) => (await gateClient.readManifest(side, policy.name, true)).page.rows
+  const rowsOf = async (side: string) => sideOf(await gateClient.readManifest(side, policy.name, true), policy).rows
   const picked = kind === 'adopt' ? await rowsOf(server) : []
 
   async function planAt(target: string, isFirst: boolean): Promise<Plan> {

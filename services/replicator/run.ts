@@ -80,7 +80,7 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
     const read = async (server: string) => {
       const problem = fleet.problemAt(server, policy.name)
       if (problem !== undefined) throw new GateError('unknown-relationship', problem)
-      return sideOf(await gateClient.readManifest(server, policy.name, fresh))
+      return sideOf(await gateClient.readManifest(server, policy.name, fresh), policy)
     }
     const [ours, theirs] = await Promise.all([read(source), read(target)])
     const rejections = await context.rejections.standing(policy.name, ours.rows, theirs.rows)
@@ -98,7 +98,7 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
     const rows = await allRows(gateClient, effect.target, policy.name, manifest)
     // Another read came in between: its pages do not belong to this manifest.
     if (rows === undefined) return { kind: 'outdated', why: 'input-changed' }
-    return { kind: 'prepared', ticket, target: sideOf({ page: { ...manifest, rows } }) }
+    return { kind: 'prepared', ticket, target: sideOf({ page: { ...manifest, rows } }, policy) }
   }
 
   async function plan(state: RunState, effect: Extract<RunEffect, { kind: 'plan' }>): Promise<RunInput> {
@@ -154,7 +154,10 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
       case 'prepare':
         return await prepare(effect)
       case 'read-source':
-        return { kind: 'source-read', source: sideOf(await gateClient.readManifest(effect.source, policy.name, true)) }
+        return {
+          kind: 'source-read',
+          source: sideOf(await gateClient.readManifest(effect.source, policy.name, true), policy),
+        }
       case 'plan':
         return await plan(state, effect)
       case 'record':

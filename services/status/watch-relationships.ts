@@ -72,7 +72,10 @@ export function watchRelationships(options: {
   async function readSide(server: string, relationship: string): Promise<ManifestRead> {
     try {
       const { page } = await options.gates.readManifest(server, relationship, false, { timeoutMs: READ_TIMEOUT_MS })
-      return { kind: 'read', page }
+      const here = options.configuration.relationships.find(({ name }) => name === relationship)?.ignore ?? []
+      if ((page.ignored ?? []).join() === [...here].sort().join()) return { kind: 'read', page }
+      const message = `the watcher of ${server} ignores other fields of ${relationship} than this service: one of them runs with another configuration`
+      return { kind: 'failed', code: 'settings-differ', message }
     } catch (error) {
       return { kind: 'failed', ...gateErrorText(server, error) }
     }
