@@ -1,12 +1,17 @@
 // Many runs, each with a seed of its own: the first has the campaign's, every next one the number after it, so that
 // any of them can be repeated alone.
 
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { bearableScale, slowness } from './lag.ts'
 import { type RunResult, run } from './run.ts'
 import { makeSchedule } from './schedule.ts'
 
 export type CampaignOptions = {
   readonly runs: number
   readonly seed: number
+  /** What all times are divided by; a busy machine gets more time. */
   readonly scale: number
   /** Of the part with faults of each run, before it is divided by `scale`. Milliseconds. */
   readonly lengthMs: number
@@ -37,6 +42,7 @@ export type Summary = {
 export async function campaign(options: CampaignOptions): Promise<Summary> {
   const startedAt = performance.now()
   const results: RunResult[] = []
+  const compiled = await mkdtemp(join(tmpdir(), 'twinscope-compiled-'))
   let begun = 0
   let failed = 0
 
@@ -44,11 +50,13 @@ export async function campaign(options: CampaignOptions): Promise<Summary> {
     while (begun < options.runs) {
       if (options.untilMs !== undefined && performance.now() - startedAt > options.untilMs) return
       const seed = options.seed + begun++
-      const { scale, lengthMs, without } = options
+      const { lengthMs, without } = options
       try {
+        const scale = bearableScale(options.scale, await slowness())
         const result = await run({
           schedule: makeSchedule(seed, { scale, lengthMs }),
           scale,
+          compiled,
           ...(without && { without }),
         })
         results.push(result)
@@ -60,7 +68,9 @@ export async function campaign(options: CampaignOptions): Promise<Summary> {
     }
   }
 
-  await Promise.all(Array.from({ length: options.parallel }, worker))
+  await Promise.all(Array.from({ length: options.parallel }, worker)).finally(() =>
+    rm(compiled, { recursive: true, force: true }),
+  )
   const sum = (of: (result: RunResult) => number) => results.reduce((total, result) => total + of(result), 0)
   return {
     runs: results.length,
@@ -77,10 +87,10 @@ export async function campaign(options: CampaignOptions): Promise<Summary> {
 
 export function describeRun(result: RunResult | FailedRun): string {
   if ('failure' in result) return `✗ seed ${result.seed}: the harness failed: ${result.failure}`
-  const { seed, faults, writes, requests, held, violations, wallMs, settledAfterMs, directory } = result
+  const { seed, scale, faults, writes, requests, held, violations, wallMs, settledAfterMs, directory } = result
   const settled =
     settledAfterMs === undefined ? 'not settled' : `settled after ${(settledAfterMs / 1_000).toFixed(1)} s`
-  const numbers = `${faults} faults, ${writes} writes, ${requests} requests, ${held} held, ${settled}, ${(wallMs / 1_000).toFixed(0)} s`
+  const numbers = `${faults} faults, ${writes} writes, ${requests} requests, ${held} held, ${settled}, ${(wallMs / 1_000).toFixed(0)} s, times / ${scale.toFixed(1)}`
   if (violations.length === 0) return `✓ seed ${seed}: ${numbers}`
   const lines = violations.map(({ invariant, message }) => `    ${invariant}: ${message}`)
   return [`✗ seed ${seed}: ${numbers}, ${violations.length} violations; logs in ${directory}`, ...lines].join('\n')

@@ -10,6 +10,7 @@ import { check, lastActivityMs, unsettled, type Verdict } from './checker/check.
 import type { Evidence } from './checker/evidence.ts'
 import { createDisturbance, type Notes } from './disturb.ts'
 import { RELATIONSHIPS } from './fleet.ts'
+import { type LagMeter, startLagMeter } from './lag.ts'
 import { connectPast, createLedgerReader } from './ledger-reader.ts'
 import { createOperator, type Operator } from './operate.ts'
 import { createRandom } from './random.ts'
@@ -19,12 +20,15 @@ import { monotonicMs, startWorld, type World } from './world.ts'
 export type RunOptions = {
   readonly schedule: Schedule
   readonly scale: number
+  /** Directory for compiled modules, shared by many runs. */
+  readonly compiled?: string
   /** The protection that the watchers run without. */
   readonly without?: string
 }
 
 export type RunResult = Verdict & {
   readonly seed: number
+  readonly scale: number
   readonly faults: number
   readonly requests: number
   readonly wallMs: number
@@ -35,6 +39,8 @@ export type RunResult = Verdict & {
 
 /** Reconcile periods after healing within which everything must be as it should be. */
 const PERIODS = 2
+/** The services are many, and are held up more than the harness, which is one. */
+const SLACK_OF_LAG = 3
 /** A tick is spread over a quarter of its period, and its run takes a while. Milliseconds. */
 const SLACK_MS = 2_000
 /** Where the machine does much else, everything takes longer: this share of the time that the world took to start. */
@@ -53,6 +59,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     seed: schedule.seed,
     directory,
     scale,
+    ...(options.compiled && { compiled: options.compiled }),
     ...(options.without && { without: options.without }),
   })
   const nats = await connectPast(world.natsUrl)
@@ -109,8 +116,10 @@ export async function run(options: RunOptions): Promise<RunResult> {
         endedAtMs: monotonicMs(),
       }
     }
-    const deadlineMs = healedAtMs + PERIODS * world.periodMs + SLACK_MS + SLACK_OF_START * startMs
-    const settledAtMs = await settle(evidence, { deadlineMs, periodMs: world.periodMs })
+    const dueMs = healedAtMs + PERIODS * world.periodMs + SLACK_MS + SLACK_OF_START * startMs
+    const lag = startLagMeter()
+    const settledAtMs = await settle(evidence, { dueMs, lag, periodMs: world.periodMs }).finally(() => lag.stop())
+    say(`held up for ${lag.totalMs.toFixed(0)} ms since healing`)
     if (settledAtMs === undefined) say('not settled in time')
     else say(`settled ${(settledAtMs - healedAtMs).toFixed(0)} ms after healing`)
     const whole = await evidence(settledAtMs)
@@ -123,6 +132,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     return {
       ...verdict,
       seed: schedule.seed,
+      scale,
       faults: schedule.faults,
       requests: operator.requests.length,
       wallMs: performance.now() - startedAt,
@@ -155,17 +165,18 @@ async function startWorldAgain(options: Parameters<typeof startWorld>[0]): Promi
 const SILENT_PERIODS = 1.3
 
 /**
- * From when on nothing was left to be done and nothing more was done, at latest the deadline; `undefined` where
- * something is left to be done after it.
+ * From when on nothing was left to be done and nothing more was done, at latest when it was due (later by
+ * what the machine held everything up for); `undefined` where something is left to be done after it.
  */
 async function settle(
   evidence: () => Promise<Evidence>,
-  { deadlineMs, periodMs }: { readonly deadlineMs: number; readonly periodMs: number },
+  { dueMs, lag, periodMs }: { readonly dueMs: number; readonly lag: LagMeter; readonly periodMs: number },
 ): Promise<number | undefined> {
   const silentMs = SILENT_PERIODS * periodMs
   let restlessAtMs = 0
   for (;;) {
     const now = await evidence()
+    const deadlineMs = dueMs + SLACK_OF_LAG * lag.totalMs
     const isSettled = unsettled(now, periodMs).length === 0
     restlessAtMs = isSettled ? Math.max(restlessAtMs, lastActivityMs(now), now.healedAtMs) : now.endedAtMs
     if (now.endedAtMs - restlessAtMs >= silentMs && restlessAtMs <= deadlineMs) return restlessAtMs
