@@ -358,6 +358,57 @@ test("an edit in the gate's own gap is counted and is no violation", () => {
   assert.equal(verdict.inTheGap, 1)
 })
 
+test('what a person has undone is not written a second time', () => {
+  const source = logOf({ [A]: 'v1' }, { at: 1_000, who: 'operator', to: 'v2' })
+  const changes = [
+    { at: 1_200, who: 'twinscope', to: 'v2' },
+    { at: 2_500, who: 'operator', to: 'v1' },
+    { at: 2_600, who: 'twinscope', to: 'v2' },
+  ]
+  const target = logOf({ [A]: 'v1' }, ...changes)
+  const found = (at: number) => {
+    const evidence: Evidence = {
+      relationships: [relationship],
+      logs: { a: source, b: target },
+      ledger: [final('replicated', 'changed')],
+      requests: [],
+      wipes: [],
+      confirmations: [],
+      interruptions: at === 0 ? [] : [{ server: 'b', atMs: at }],
+      healedAtMs: 4_000,
+      endedAtMs: 9_000,
+    }
+    return check(evidence, PERIOD_MS).violations.map(({ invariant }) => invariant)
+  }
+  assert.deepEqual(found(0), ['foreign-overwritten'])
+  // Where the first write may not have been agreed on, what the person put there may be taken for what was before.
+  assert.deepEqual(found(1_100), [])
+})
+
+test('which side is written wrongly follows the authority', () => {
+  const source = logOf({ [A]: 'v1' }, { at: 5_000, who: 'operator', to: 'v2' })
+  const target = logOf({ [A]: 'v1' }, { at: 6_000, who: 'twinscope', to: 'v2' })
+  const found = (moves: NonNullable<Evidence['moves']>) => {
+    const evidence: Evidence = {
+      relationships: [relationship],
+      logs: { a: source, b: target },
+      ledger: [final('replicated', 'changed')],
+      requests: [],
+      wipes: [],
+      confirmations: [],
+      moves,
+      interruptions: [],
+      healedAtMs: 7_000,
+      endedAtMs: 9_000,
+    }
+    return check(evidence, PERIOD_MS).violations.map(({ invariant }) => invariant)
+  }
+  const moved = (beganAtMs: number, endedAtMs: number) => [{ relationship: 'a-b', side: 'b', beganAtMs, endedAtMs }]
+  assert.deepEqual(found([]), [])
+  assert.deepEqual(found(moved(3_000, 4_000)), ['wrong-side'])
+  assert.deepEqual(found(moved(5_500, 6_500)), [], 'while it is being moved either side may be copied from')
+})
+
 test('the checker imports nothing but itself', () => {
   const directory = join(import.meta.dirname, 'checker')
   const files = readdirSync(directory)

@@ -18,10 +18,26 @@ export type Link = {
   /** Milliseconds that every byte is on its way, in each direction. */
   slow(delayMs: number): void
   garble(garble: Garble): void
+  /**
+   * Takes the next message to this subject with this in it out of the way towards the server, once, and hands it over;
+   * all others pass. Returns how to give that up.
+   */
+  catchNext(what: Wanted, onCaught: (caught: Caught) => void): () => boolean
   /** As it should be. What waited goes on. */
   heal(): void
   close(): Promise<void>
 }
+
+/** A message that has been sent and has not arrived: what a gate sees of a worker that stood still. */
+export type Caught = {
+  readonly link: string
+  /** Where its answer is to go. */
+  readonly reply?: string
+  /** Lets it go on its way; each further time it arrives once more. */
+  send(): void
+}
+
+export type Wanted = { readonly subject: string; readonly text: string }
 
 export type LinkOptions = {
   readonly name: string
@@ -40,12 +56,17 @@ function mayBeGarbled({ message }: Frame, toServer: boolean): boolean {
   return isGate || isGateAnswer || isDelivery
 }
 
+function isWanted({ message, bytes }: Frame, { subject, text }: Wanted): boolean {
+  return message?.subject === subject && bytes.includes(text)
+}
+
 export async function openLink(options: LinkOptions): Promise<Link> {
   const { random } = options
   let isCut = false
   let isStalled = false
   let delayMs = 0
   let garble: Garble | undefined
+  const catchers = new Set<{ readonly what: Wanted; readonly onCaught: (caught: Caught) => void }>()
   const sockets = new Set<Socket>()
   const waiting = new Set<() => void>()
 
@@ -79,6 +100,16 @@ export async function openLink(options: LinkOptions): Promise<Link> {
       if (bytes !== undefined) send(bytes)
     }
     const sendFrame = (frame: Frame) => {
+      const catcher = toServer ? [...catchers].find(({ what }) => isWanted(frame, what)) : undefined
+      if (catcher !== undefined) {
+        catchers.delete(catcher)
+        const { reply } = frame.message ?? {}
+        return catcher.onCaught({
+          link: options.name,
+          ...(reply === undefined ? {} : { reply }),
+          send: () => send(frame.bytes),
+        })
+      }
       if (garble === undefined || !mayBeGarbled(frame, toServer)) {
         send(frame.bytes)
         return release()
@@ -142,6 +173,11 @@ export async function openLink(options: LinkOptions): Promise<Link> {
     },
     garble(shares) {
       garble = shares
+    },
+    catchNext(what, onCaught) {
+      const own = { what, onCaught }
+      catchers.add(own)
+      return () => catchers.delete(own)
     },
     heal() {
       isCut = false

@@ -14,7 +14,7 @@ import { type LagMeter, startLagMeter } from './lag.ts'
 import { connectPast, createLedgerReader } from './ledger-reader.ts'
 import { createOperator, type Operator } from './operate.ts'
 import { createRandom } from './random.ts'
-import { describeAct, type Schedule } from './schedule.ts'
+import { describeAct, type Schedule, SERVICES } from './schedule.ts'
 import { monotonicMs, startWorld, type World } from './world.ts'
 
 export type RunOptions = {
@@ -66,6 +66,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
   let isGood = false
   try {
     await agreed(world)
+    if (options.without) assertWeakened(world, options.without)
     const startMs = performance.now() - startedAt
     say(`started in ${startMs.toFixed(0)} ms`)
     const random = createRandom(schedule.seed + 1)
@@ -148,10 +149,16 @@ export async function run(options: RunOptions): Promise<RunResult> {
   }
 }
 
+/** A run whose gates were whole after all would show nothing. */
+function assertWeakened(world: World, without: string): void {
+  const missing = SERVICES.filter((name) => name.startsWith('watcher') && !world.weakened(without).includes(name))
+  if (missing.length > 0) throw new Error(`the gates of ${missing.join(', ')} do not run without ${without}`)
+}
+
 /** A port that was free may be somebody else's by the time it is listened on. */
 const START_TRIES = 3
 
-async function startWorldAgain(options: Parameters<typeof startWorld>[0]): Promise<World> {
+export async function startWorldAgain(options: Parameters<typeof startWorld>[0]): Promise<World> {
   for (let tries = 1; ; tries++) {
     try {
       return await startWorld(options)
@@ -168,7 +175,7 @@ const SILENT_PERIODS = 1.3
  * From when on nothing was left to be done and nothing more was done, at latest when it was due (later by
  * what the machine held everything up for); `undefined` where something is left to be done after it.
  */
-async function settle(
+export async function settle(
   evidence: () => Promise<Evidence>,
   { dueMs, lag, periodMs }: { readonly dueMs: number; readonly lag: LagMeter; readonly periodMs: number },
 ): Promise<number | undefined> {
@@ -206,7 +213,7 @@ async function confirmLost(
 }
 
 /** Both sides of every relationship have agreed on what they have in common. */
-async function agreed(world: World): Promise<void> {
+export async function agreed(world: World): Promise<void> {
   type Listed = {
     readonly items: readonly {
       readonly name: string

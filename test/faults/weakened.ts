@@ -1,5 +1,5 @@
-// Loaded into a watcher with `--import`: its gate machine runs without one protection, the one that
-// FAULTS_WITHOUT names. The machine takes its checks as an argument; here another argument is given.
+// Loaded into a watcher with `--import`: its gate machine runs without one protection, the one that the file
+// FAULTS_WITHOUT_FILE names. The machine takes its checks as an argument; here another argument is given.
 
 import { registerHooks } from 'node:module'
 

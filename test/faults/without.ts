@@ -10,3 +10,8 @@ export const PROTECTIONS = Object.keys(ALL_CHECKS) as readonly Protection[]
 export function isProtection(name: string): name is Protection {
   return PROTECTIONS.some((known) => known === name)
 }
+
+/** What a gate says in its log at the first step that it makes without that protection; `''`: with all of them again. */
+export function weakenedLine(without: string): string {
+  return JSON.stringify({ level: 'warn', msg: `the gate runs ${without === '' ? 'whole' : `without ${without}`}` })
+}

@@ -14,16 +14,19 @@ import { type Link, openLink } from './link.ts'
 import { createPart, type Part } from './part.ts'
 import { createRandom } from './random.ts'
 import { LINKS, type LinkName, LOCK_TTL_MS, type PartName, RECONCILE_MS, SERVICES, type Service } from './schedule.ts'
+import { weakenedLine } from './without.ts'
 
 export type WorldOptions = {
   readonly seed: number
   /** Everything of the run is in it. */
   readonly directory: string
   readonly scale: number
-  /** The protection that the watchers run without. */
   /** Directory for compiled modules, shared by many runs. */
   readonly compiled?: string
+  /** The protection that the watchers run without; the world can be weakened where it is given, also where it is ''. */
   readonly without?: string
+  /** Further environment of the services, over the scaled times. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 export type World = {
@@ -37,6 +40,10 @@ export type World = {
   readonly periodMs: number
   admin(server: Server): SimulatorAdmin
   setClock(service: Service, offsetMs: number): void
+  /** From its next step on every gate runs without this protection; '': with all of them. */
+  weaken(without: string): void
+  /** Watchers whose gates have made a step without this protection, by their own logs. */
+  weakened(without: string): readonly Service[]
   writeLogs(): Record<string, readonly LogLine[]>
   /** Removes what NATS has stored. NATS must not run. */
   wipeNats(): Promise<void>
@@ -120,6 +127,8 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 
   const scaled = (ms: number, atLeast: number) => String(Math.max(atLeast, Math.round(ms / scale)))
   const reconcileSeconds = Math.max(1, Math.round(RECONCILE_MS / 1_000 / scale))
+  const withoutFile = at('without')
+  writeFileSync(withoutFile, options.without ?? '')
   const clockFile = (service: Service) => at('clocks', service)
   for (const service of SERVICES) {
     writeFileSync(clockFile(service), '0')
@@ -135,7 +144,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
         // What was compiled once is there for whoever is started again, and for the next run.
         ...(options.compiled && { NODE_COMPILE_CACHE: options.compiled }),
         FAULTS_CLOCK_FILE: clockFile(service),
-        FAULTS_WITHOUT: options.without ?? '',
+        FAULTS_WITHOUT_FILE: withoutFile,
         NATS_URL: `nats://127.0.0.1:${portOf(`${service}-nats`)}`,
         REDIS_URL: `redis://127.0.0.1:${portOf(`${service}-redis`)}`,
         TWINSCOPE_CONFIG: configuration,
@@ -151,6 +160,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
         TWINSCOPE_GATE_TIMEOUT_MS: scaled(30_000, 500),
         TWINSCOPE_REGISTRATION_MS: scaled(20_000, 500),
         TWINSCOPE_COVER_MS: scaled(30_000, 1_000),
+        ...options.env,
       },
     })
   }
@@ -169,6 +179,12 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       return found.admin
     },
     setClock: (service, offsetMs) => writeFileSync(clockFile(service), String(offsetMs)),
+    weaken(without) {
+      if (options.without === undefined) throw new Error('this world was not made to be weakened')
+      writeFileSync(withoutFile, without)
+    },
+    weakened: (without) =>
+      SERVICES.filter((service) => readFileSync(at(`${service}.log`), 'utf8').includes(weakenedLine(without))),
     writeLogs: () =>
       Object.fromEntries(SERVERS.map((server) => [server, linesOf(at('dhcp', `${server}.writes.jsonl`))])),
     async wipeNats() {

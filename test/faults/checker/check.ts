@@ -1,5 +1,6 @@
 // Judges a run. Imports nothing of Twinscope: a mistake there must not be repeated here.
 
+import { asItEnded } from './authority.ts'
 import { type Evidence, type Relationship, TWINSCOPE, type Violation } from './evidence.ts'
 import { type Expected, expectedOf } from './expectation.ts'
 import { historyOf, lastOf } from './histories.ts'
@@ -48,7 +49,8 @@ function historiesOf(evidence: Evidence): Histories {
 function stateAtEnd(evidence: Evidence, histories: Histories, periodMs: number) {
   const found: Violation[] = []
   let held = 0
-  for (const relationship of evidence.relationships) {
+  for (const configured of evidence.relationships) {
+    const relationship = asItEnded(evidence, configured)
     const isLost = isAuthorityLost(evidence, relationship)
     if (isLost && !isToldLost(evidence, relationship)) {
       const message = `NATS has lost the authority of ${relationship.name}, and no outcome says that it waits for an operator`

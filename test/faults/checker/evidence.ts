@@ -79,6 +79,13 @@ export type Evidence = {
   readonly wipes: readonly { readonly beganAtMs: number; readonly endedAtMs: number }[]
   /** When an operator confirmed an authority that NATS had lost. */
   readonly confirmations: readonly { readonly relationship: string; readonly atMs: number }[]
+  /** When an operator moved an authority: `side` has it from the end on. In order. */
+  readonly moves?: readonly {
+    readonly relationship: string
+    readonly side: string
+    readonly beganAtMs: number
+    readonly endedAtMs: number
+  }[]
   /** When something could have interrupted a write at a server. */
   readonly interruptions: readonly { readonly server: string; readonly atMs: number }[]
   /** When the last fault ended and every process was ready again. */

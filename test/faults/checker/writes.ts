@@ -1,5 +1,6 @@
 // What Twinscope may never do at a DHCP server, judged write by write from the servers' own logs.
 
+import { authorityAt } from './authority.ts'
 import type { Evidence, Relationship, Violation } from './evidence.ts'
 import { type History, type ServerHistory, type Written, wasBetween } from './histories.ts'
 
@@ -25,20 +26,29 @@ export function judgeWrites(evidence: Evidence, histories: Histories): WriteVerd
         violations.push({ invariant: 'wrong-side', message: `${what}: no relationship has this scope here` })
         continue
       }
-      if (server === relationship.authority) {
+      const authority = authorityAt(evidence, relationship, write.atMs)
+      if (server === authority) {
         violations.push({ invariant: 'wrong-side', message: `${what}: it is the authoritative side` })
         continue
       }
       if (write.isInterleaved) {
         violations.push({ invariant: 'interleaved', message: `${what}: something else was written since it was read` })
       }
-      const source = histories.get(relationship.authority)?.scopes.get(write.scope)
+      const other = server === relationship.authority ? relationship.partner : relationship.authority
+      const source = histories.get(other)?.scopes.get(write.scope)
       const previous = written.slice(0, index).findLast(({ scope }) => scope === write.scope)
       const stale = staleness(write, previous, source)
       if (stale !== undefined) violations.push({ invariant: 'stale', message: `${what}: ${stale}` })
       const target = histories.get(server)?.scopes.get(write.scope)
       if (write.seen !== write.before) inTheGap++
-      else if (isForeign(relationship, write, source, target)) {
+      else if (
+        isForeign(relationship, write, source, target) ||
+        isUndoingUndone(relationship, write, previous, {
+          source,
+          target,
+          interruptions: interruptionsAt(evidence, server),
+        })
+      ) {
         violations.push({ invariant: 'foreign-overwritten', message: `${what}: a person had made that edit there` })
       }
     }
@@ -77,6 +87,37 @@ function isForeign(
   // A scope that is not there is created again; whether somebody had deleted it cannot be told from that.
   if (write.before === undefined) return false
   return !wasBetween(source, write.before, Number.NEGATIVE_INFINITY, write.atMs)
+}
+
+/**
+ * Twinscope had written this very content, a person then put something else there, the source has not changed since,
+ * and yet it is written again: a commit was carried out twice. Only where nothing can have kept the first write from
+ * being agreed on; otherwise what the person put there may rightly have been taken for what was there before.
+ */
+function isUndoingUndone(
+  { onForeignEdit }: Relationship,
+  write: Written,
+  previous: Written | undefined,
+  known: {
+    readonly source: History | undefined
+    readonly target: History | undefined
+    readonly interruptions: readonly number[]
+  },
+): boolean {
+  if (onForeignEdit === 'revert' || previous === undefined || previous.after !== write.after) return false
+  const edit = known.target?.findLast(({ fromMs }) => fromMs < write.atMs)
+  if (edit?.by !== 'operator' || edit.fromMs < previous.atMs + AGREED_AFTER_MS) return false
+  const isSourceSame = !known.source?.some(({ fromMs }) => fromMs > previous.atMs && fromMs <= write.atMs)
+  return isSourceSame && !known.interruptions.some((atMs) => atMs > previous.atMs - LASTING_MS && atMs <= write.atMs)
+}
+
+/** A write is read back and agreed on in this time where nothing disturbs it. Milliseconds. */
+const AGREED_AFTER_MS = 500
+/** A disturbance that began so long before may still last. Milliseconds. */
+const LASTING_MS = 60_000
+
+function interruptionsAt({ interruptions }: Evidence, server: string): readonly number[] {
+  return interruptions.filter((one) => one.server === server).map(({ atMs }) => atMs)
 }
 
 export function short(content: string | undefined): string {
