@@ -69,7 +69,6 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     ...PLAIN,
     name: 'moves of the authority, interrupted and side by side',
-    edits: { a: [s('a1')], b: [s('b1')] },
     accidents: { runs: 1, moverKills: 1 },
     moves: ['b', 'a'],
     areMovesTogether: true,
