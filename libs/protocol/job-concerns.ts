@@ -1,6 +1,7 @@
 // What a run is about: which jobs may be acted on, which differences they ask for, and which of those may not
 // be copied yet. Pure questions to the state of the machine in job.ts.
 
+import { durationText } from '#contracts/durations.ts'
 import type { ComparedScope } from '#plan/compare.ts'
 import type { CommittedScope, Postponed, RunJob, RunState, RunWait, ScopeVersion, Side } from './job-types.ts'
 
@@ -63,10 +64,10 @@ function notBefore(state: RunState, { scope, decision, since }: ComparedScope): 
   const soakMs = Date.parse(since) + soakDelayMs
   if (Math.max(quietMs, soakMs) <= state.nowMs) return undefined
   if (soakMs > quietMs) {
-    const message = `what changed has not been stable for the soak delay of ${soakDelayMs} ms yet`
+    const message = `what changed has not been stable for the soak delay of ${durationText(soakDelayMs)} yet`
     return { wait: 'soak-delay', message, untilMs: soakMs }
   }
-  const message = `what changed is younger than the quiet period of ${quietPeriodMs} ms`
+  const message = `what changed is younger than the quiet period of ${durationText(quietPeriodMs)}`
   return { wait: 'quiet-period', message, untilMs: quietMs }
 }
 

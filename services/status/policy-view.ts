@@ -1,19 +1,16 @@
 // A relationship's policy under the names of the configuration file, defaults filled in.
 
 import type { RelationshipPolicy } from '#contracts/configuration.ts'
+import { durationText } from '#contracts/durations.ts'
 import type { Relationship } from '#contracts/status-api.ts'
-
-function duration(ms: number): string {
-  return ms % 1_000 === 0 ? `${ms / 1_000}s` : `${ms}ms`
-}
 
 export function policyView(policy: RelationshipPolicy): NonNullable<Relationship['policy']> {
   const { windows, limits } = policy
   return {
     authority: policy.authority,
     mode: policy.mode,
-    'quiet-period': duration(policy.quietPeriodMs),
-    'soak-delay': duration(policy.soakDelayMs),
+    'quiet-period': durationText(policy.quietPeriodMs),
+    'soak-delay': durationText(policy.soakDelayMs),
     'allow-windows': [...windows.allow],
     'freeze-windows': [...windows.freeze],
     'time-zone': windows.timeZone,
