@@ -87,7 +87,8 @@ function sideCard({ conflict, side, other, name, isChosen, onChoose, isOpen }) {
           h('summary', {}, `Would be written on ${shortName(other.server)}`),
           planLines(side.plan),
         ),
-    side.obstacles.filter(({ code }) => code !== conflict.code).map(obstacle),
+    // That an adopt is written onto the authoritative side is said above.
+    side.obstacles.filter(({ code }) => code !== conflict.code && code !== 'adopt').map(obstacle),
   )
 }
 
