@@ -104,7 +104,13 @@ function describe(system: LocalSystem): string {
     )
   }
   if (system.dhcp.simulator !== undefined) {
-    lines.push('', `The simulated servers are edited at ${system.dhcp.simulator.admin} (services/simulator/README.md).`)
+    const scope = (server: string) => `${system.dhcp.simulator?.admin}/servers/${server}.example.net/scopes/10.0.1.0/24`
+    lines.push(
+      '',
+      'Change a scope on sim1 and find it on sim2. For example, rename a printer; the other edits are in services/simulator/README.md:',
+      `  curl -s ${scope('sim1')} | sed "s/printer-1-1[0-9]*/printer-1-1$(date +%H%M%S)/" | curl -s -X PUT -H 'content-type: application/json' -d @- ${scope('sim1')}`,
+      `  curl -s ${scope('sim2')} | grep -o 'printer-1-[0-9]*'`,
+    )
   }
   lines.push('', `Configuration: ${fromHere(system.configFile)}   Logs: ${fromHere(join(system.dataDir, 'logs'))}`)
   lines.push('Ctrl-C stops everything.')
