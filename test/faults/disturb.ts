@@ -125,7 +125,12 @@ export function createDisturbance(options: {
     interrupted(server)
     await world.admin(server).setFaults(server, faults[fault.trouble])
     last(fault.forMs, async () => {
-      if (partOf(server).isReady) await world.admin(server).setFaults(server, {})
+      // Killed in this very moment, it cannot be asked; healing ends the trouble once more, and fails where it cannot.
+      if (partOf(server).isReady)
+        await world
+          .admin(server)
+          .setFaults(server, {})
+          .catch(() => {})
     })
   }
 
