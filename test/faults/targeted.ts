@@ -3,10 +3,12 @@
 // depends (link.ts), not by time; Redis forgets the lock meanwhile, so another one takes over.
 
 import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { NatsConnection } from 'nats'
 import type { Scope, ScopeKey } from '#dhcp/scope.ts'
 import { eventually } from '#harness/eventually.ts'
 import type { Invariant } from './checker/evidence.ts'
+import { AGREED_AFTER_MS } from './checker/writes.ts'
 import { RELATIONSHIPS, type Server } from './fleet.ts'
 import type { Caught } from './link.ts'
 import { flushRedis } from './redis.ts'
@@ -204,6 +206,8 @@ export const TARGETED: readonly Targeted[] = [
       await arrive(stage, commit)
       await arrives(stage, target, changed)
       await stage.agreed()
+      // An edit right after a write proves nothing to the checker, which cannot know when both sides agreed.
+      await sleep(AGREED_AFTER_MS)
       await put(stage, target, original, 'undone')
       await arrive(stage, commit)
     },

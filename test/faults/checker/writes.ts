@@ -112,7 +112,7 @@ function isUndoingUndone(
 }
 
 /** A write is read back and agreed on in this time where nothing disturbs it. Milliseconds. */
-const AGREED_AFTER_MS = 500
+export const AGREED_AFTER_MS = 500
 /** A disturbance that began so long before may still last. Milliseconds. */
 const LASTING_MS = 60_000
 
