@@ -97,7 +97,10 @@ test('a difference is shown as out of sync, with its scope and why', async () =>
     detail.differences.map(({ scopeId, code, action }) => [scopeId, code, action]),
     [['10.0.20.0', 'changed', 'replicate']],
   )
-  assert.match(detail.differences[0]?.why ?? '', /it was changed on dhcp1\.example\.net; it will be copied automatically/)
+  assert.match(
+    detail.differences[0]?.why ?? '',
+    /it was changed on dhcp1\.example\.net; it will be copied automatically/,
+  )
   assert.deepEqual(detail.authority, { side: 'dhcp1.example.net', epoch: 1, from: 'record' })
   assert.deepEqual(
     detail.partners.map(({ server, role, failoverState }) => [server, role, failoverState]),
