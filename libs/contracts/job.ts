@@ -83,6 +83,9 @@ export const Job = Type.Object(
               plan: Type.Array(Type.String()),
               before: Type.Optional(Type.String()),
               after: Type.Optional(Type.String()),
+              earlier: Type.Optional(
+                Type.Array(Type.Object({ before: Type.Optional(Type.String()), after: Type.Optional(Type.String()) })),
+              ),
             }),
           ),
         },

@@ -34,6 +34,13 @@ function rowsOf(job: Job, report: RunReport): readonly ScopeOutcome[] {
         : comparedRow(compared, place)
     if (row !== undefined) rows.set(compared.scope, row)
   }
+  if (state.closed !== undefined) {
+    const { wait, message } = state.closed
+    for (const { scope, decision } of state.compared) {
+      if (decision.kind !== 'replicate' || !isAskedFor([runJob], scope) || job.automatic) continue
+      rows.set(scope, { scope, status: 'refused', code: wait, message: `it differs, and was not copied: ${message}` })
+    }
+  }
   for (const shown of admission?.plan.shown ?? []) rows.set(shown.scope, shownRow(shown))
   for (const scope of admission?.held ?? []) rows.set(scope.scope, heldRow(scope, place))
   for (const result of state.results) {

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { Job } from '#contracts/job.ts'
 import type { ScopeOutcome } from '#contracts/messages.ts'
 import { MAX_PART_BYTES } from '#contracts/streams.ts'
-import { committedRow, fitted, outcomeOf, summary, worstStatus } from './report.ts'
+import { againRecorded, committedRow, fitted, outcomeOf, summary, worstStatus } from './report.ts'
 
 const JOB: Job = {
   job: 'J1',
@@ -32,6 +32,22 @@ test('the most severe status counts', () => {
   assert.equal(worstStatus(['already-in-sync', 'replicated', 'held', 'replicated']), 'held')
   assert.equal(worstStatus(['held', 'failed']), 'failed')
   assert.equal(worstStatus([]), 'already-in-sync')
+})
+
+test('what a job wrote before, and somebody undid, is told with what it wrote last', () => {
+  const recorded = { scope: '10.0.0.0/24', code: 'changed', counts: { added: 0, updated: 1, deleted: 0 }, plan: [] }
+  const first = { ...recorded, before: 'v1:a', after: 'v1:b' }
+  const second = againRecorded(first, { ...recorded, code: 'target-lost-write', before: 'v1:a', after: 'v1:c' })
+  const third = againRecorded(second, { ...recorded, before: 'v1:x', after: 'v1:d' })
+
+  const told = committedRow({ scope: '10.0.0.0/24', result: 'written', persisted: true }, third)
+
+  assert.equal(told.after, 'v1:d')
+  assert.deepEqual(told.earlier, [
+    { before: 'v1:a', after: 'v1:b' },
+    { before: 'v1:a', after: 'v1:c' },
+  ])
+  assert.equal(againRecorded(first, first).earlier, undefined, 'the same write is told once')
 })
 
 test('an outcome that fits is left whole', () => {

@@ -89,6 +89,16 @@ export function recordedScope(scope: PlannedScope): RecordedScope {
   }
 }
 
+/** The same scope is written once more for the same job: what it wrote before is part of its story. */
+export function againRecorded(before: RecordedScope, now: RecordedScope): RecordedScope {
+  if (before.before === now.before && before.after === now.after) return now
+  const written = {
+    ...(before.before === undefined ? {} : { before: before.before }),
+    ...(before.after === undefined ? {} : { after: before.after }),
+  }
+  return { ...now, earlier: [...(before.earlier ?? []), written] }
+}
+
 export function committedRow(result: CommittedScope, recorded: RecordedScope | undefined): ScopeOutcome {
   const details = {
     scope: result.scope,
@@ -99,6 +109,7 @@ export function committedRow(result: CommittedScope, recorded: RecordedScope | u
           plan: recorded.plan,
           ...(recorded.before === undefined ? {} : { before: recorded.before }),
           ...(recorded.after === undefined ? {} : { after: recorded.after }),
+          ...(recorded.earlier === undefined ? {} : { earlier: recorded.earlier }),
         }),
   }
   const code = recorded?.code ?? 'changed'

@@ -24,7 +24,7 @@ import type { Permissions } from './permission.ts'
 import { planRun } from './plan-run.ts'
 import { recall } from './recall.ts'
 import type { RejectionsView } from './rejections.ts'
-import { type RecordedScope, recordedScope } from './report.ts'
+import { againRecorded, type RecordedScope, recordedScope } from './report.ts'
 
 export type RunContext = {
   readonly policy: RelationshipPolicy
@@ -106,7 +106,12 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
     const planned = await planRun(gateClient, policy, jobs, state, due)
     sourceContents = planned.sourceContents
     for (const [job, admission] of planned.admitted.jobs) plans.set(job, admission)
-    for (const scope of planned.admitted.safe) recorded.set(scope.scope, recordedScope(scope))
+    const written = new Set(state.results.flatMap(({ scope, result }) => (result === 'written' ? [scope] : [])))
+    for (const scope of planned.admitted.safe) {
+      const before = written.has(scope.scope) ? recorded.get(scope.scope) : undefined
+      const now = recordedScope(scope)
+      recorded.set(scope.scope, before === undefined ? now : againRecorded(before, now))
+    }
     return { kind: 'planned', safe: planned.versions }
   }
 

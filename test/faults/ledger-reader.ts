@@ -74,11 +74,12 @@ export function createLedgerReader(): LedgerReader {
             automatic: outcome.automatic,
             ...(outcome.status === undefined ? {} : { status: outcome.status }),
             ...(outcome.code === undefined ? {} : { code: outcome.code }),
-            rows: (outcome.scopes ?? []).map(({ scope, status, code, after }) => ({
+            rows: (outcome.scopes ?? []).map(({ scope, status, code, after, earlier }) => ({
               scope,
               status,
               code,
               ...(after === undefined ? {} : { after }),
+              ...(earlier === undefined ? {} : { earlier }),
             })),
           })
         }

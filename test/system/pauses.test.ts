@@ -53,6 +53,8 @@ describe('pauses', () => {
 
       const asked = await pair.system.replicate({ server: AUTH, scopes: [scope] })
       assert.deepEqual([asked.status, asked.code], ['refused', 'paused'])
+      const told = asked.scopes?.find((row) => row.scope === scope)
+      assert.deepEqual([told?.status, told?.code], ['refused', 'paused'], 'the scope that was not copied is named')
       assert.equal((await pair.writes(PARTNER)).length, writes)
 
       const resumedAt = Date.now()

@@ -49,6 +49,8 @@ export type Row = {
   readonly status: string
   readonly code: string
   readonly after?: string
+  /** What the same job had written there before. */
+  readonly earlier?: readonly { readonly after?: string }[]
 }
 
 /** A message of the ledger. */

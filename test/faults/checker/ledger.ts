@@ -43,7 +43,12 @@ function judgeRequests(evidence: Evidence): LedgerVerdict {
 /** Every write was planned by a job, and the job's end says what was written. */
 function unreported(evidence: Evidence, histories: Histories): readonly Violation[] {
   const told = new Set(
-    finals(evidence).flatMap(({ rows }) => rows.map(({ scope, after }) => `${scope} ${after ?? 'absent'}`)),
+    finals(evidence).flatMap(({ rows }) =>
+      rows.flatMap(({ scope, after, earlier = [] }) => [
+        `${scope} ${after ?? 'absent'}`,
+        ...earlier.map((write) => `${scope} ${write.after ?? 'absent'}`),
+      ]),
+    ),
   )
   const violations: Violation[] = []
   for (const [server, { written }] of histories) {
