@@ -74,7 +74,7 @@ export function renderAuthorities(views: readonly AuthorityView[]): string {
     view.epoch === undefined ? '-' : String(view.epoch),
     view.changedAt === undefined ? '-' : localTime(view.changedAt),
     view.changedBy ?? '-',
-    view.problem?.code ?? (view.note === undefined ? '-' : 'see below'),
+    view.problem?.code ?? '-',
   ])
   const told = views.flatMap(({ relationship, problem, note }) =>
     [problem?.message, note].flatMap((text) => (text === undefined ? [] : [`${relationship}: ${text}`])),

@@ -52,7 +52,7 @@ export function authorityProblem(
 /** The configuration only seeds the record; what it says later is reported, never applied. */
 export function authorityNote(policy: RelationshipPolicy, side: string | undefined): string | undefined {
   if (side === undefined || side === policy.authority) return undefined
-  return `the configuration names ${policy.authority} as authority; the recorded one, ${side}, counts`
+  return `the configuration names ${policy.authority} as authority; the recorded one, ${side}, counts. Nothing has to be done; the file may follow`
 }
 
 export function authorityView(
