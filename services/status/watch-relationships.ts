@@ -49,6 +49,28 @@ function contentOf(detail: RelationshipDetail): string {
   })
 }
 
+/**
+ * A move of the authority counts from its record on, also where the relationship was not looked at since: whoever moved
+ * it asks next who has it.
+ */
+function withMovedAuthorities(
+  details: ReadonlyMap<string, RelationshipDetail>,
+  registry: Registry,
+): ReadonlyMap<string, RelationshipDetail> {
+  const moved = [...details.values()].flatMap((detail): RelationshipDetail[] => {
+    const record = registry.authorities.get(detail.name)
+    const { authority } = detail
+    if (record === undefined || authority === undefined || authority.epoch === record.epoch) return []
+    const { side, epoch } = record
+    const partners = detail.partners.map((partner) => ({
+      ...partner,
+      role: partner.server === side ? ('authoritative' as const) : ('partner' as const),
+    }))
+    return [{ ...detail, authority: { side, epoch, from: 'record' }, partners }]
+  })
+  return moved.length === 0 ? details : new Map([...details, ...moved.map((detail) => [detail.name, detail] as const)])
+}
+
 export function watchRelationships(options: {
   readonly configuration: Configuration
   readonly registry: Registry
@@ -146,7 +168,7 @@ export function watchRelationships(options: {
   schedule(0)
   return {
     get current() {
-      return current
+      return withMovedAuthorities(current, registry)
     },
     get looked() {
       return looked

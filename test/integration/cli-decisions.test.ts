@@ -178,7 +178,7 @@ test('while it is paused changes wait, requests are refused, and the reason is t
   assert.match((await cli(['status', '--why'])).out, /sim1-sim2: paused until .*: new disk/)
   const refused = await cli(['replicate', '--server', 'sim1', '--force'])
   assert.equal(refused.exit, 4, refused.err)
-  assert.match(refused.err, /sim1-sim2: refused: .*paused.*new disk/)
+  assert.match(refused.err, /: refused: .*paused.*new disk/)
   assert.notEqual(await nameAt(SIM2, scope), 'while paused')
   assert.match((await cli(['doctor'])).out, /warn {2}sim1-sim2: paused until/)
   assert.equal((await cli(['resume', '--relationship', REL])).exit, 0)

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { contentOf } from '#dhcp/fingerprint.ts'
 import type { ScopeKey } from '#dhcp/scope.ts'
 import { eventually } from '#harness/eventually.ts'
 import { AUTH, PAIR, PARTNER, type SimulatedPair, startSimulatedPair } from '#harness/simulated-pair.ts'
@@ -29,10 +30,18 @@ async function twoChanges(pair: SimulatedPair, scope: ScopeKey): Promise<string>
   await pair.rename(AUTH, scope, 'two')
   await pair.named(PARTNER, scope, 'two')
   await waitAgreed(pair.system)
-  const replicated = (await pair.system.replications()).filter(({ status }) => status === 'replicated')
-  const [newest] = replicated
-  assert.ok(newest)
-  return newest.job
+  const { fingerprint } = contentOf(await pair.admin.scope(PARTNER, scope))
+  return await eventually(
+    async () => {
+      for (const { job } of await pair.system.replications()) {
+        const { scopes } = await pair.system.get<Replication>(`/v1/replications/${job}`)
+        const row = scopes?.find((one) => one.scope === scope)
+        if (row?.status === 'replicated' && row.after === fingerprint) return job
+      }
+      return false
+    },
+    { timeoutMs: 20_000, what: `the ledger tells of the second change of ${scope}` },
+  )
 }
 
 for (const onForeignEdit of ['hold', 'revert'] as const) {

@@ -25,10 +25,11 @@ async function atPartner(scope: ScopeKey, name: string): Promise<Scope> {
 async function thatWrote(scope: ScopeKey): Promise<Replication> {
   return await eventually(
     async () => {
-      for (const { job, status } of await pair.system.replications()) {
-        if (status !== 'replicated') continue
+      for (const { job } of await pair.system.replications()) {
         const found = await pair.system.get<Replication>(`/v1/replications/${job}`)
-        if (found.scopes?.some((row) => row.scope === scope) === true) return found
+        // The job as a whole may be held, for another scope.
+        const row = found.scopes?.find((one) => one.scope === scope)
+        if (row?.status === 'replicated') return found
       }
       return false
     },
