@@ -573,8 +573,9 @@ test('the authority is shown with its tag, and moves only from what was looked a
   await eventually(async () => assert.equal((await authority()).etag, '"2"'), { what: 'the new record' })
   const again = await call('PUT', path, { side: 'dhcp2', actor: 'anna', force: true }, headers)
   assert.deepEqual(await again.json(), answer)
-  const { reason } = await relationship((detail) => detail.authority?.side === DHCP2)
-  assert.match(reason ?? '', /the configuration names dhcp1\.example\.net as authority/)
+  const noted = /the configuration names dhcp1\.example\.net as authority/
+  const { authority: moved } = await relationship(({ reason }) => noted.test(reason ?? ''))
+  assert.equal(moved?.side, DHCP2)
   await system.setAuthority(REL, DHCP1, 3)
   await eventually(async () => assert.equal((await authority()).etag, '"3"'), { what: 'the record as before' })
 })

@@ -91,6 +91,8 @@ for (const onForeignEdit of ['hold', 'revert'] as const) {
       assert.match(restored.scopes?.[0]?.message ?? '', new RegExp(`${PARTNER}: .*; ${AUTH}: `))
       assert.equal(await pair.nameOf(PARTNER, scope), 'one')
       assert.equal(await pair.nameOf(AUTH, scope), 'one')
+      // Both are equal now; once the gates have agreed on that, the next change is an ordinary one.
+      await pair.looks(2)
       await waitAgreed(pair.system)
       assert.equal(await pair.nameOf(AUTH, scope), 'one')
       await pair.rename(AUTH, scope, 'three')
