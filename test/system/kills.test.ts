@@ -84,6 +84,12 @@ for (const { name, part, isTarget = false } of VICTIMS) {
       await waitAgreed(system)
       // What was not yet persistent when it died has to be written again; its log begins anew then.
       if (isTarget) return
+      // Kea's log tells of a configuration when its HA state machine has begun anew.
+      await eventually(async () => assert.ok(configurationsTaken() > before), {
+        timeoutMs: 10_000,
+        what: "the configuration in Kea's log",
+      })
+      await waitAgreed(system)
       const writes = configurationsTaken() - before
       assert.equal(writes, 1, `the target was given ${writes} configurations for one change`)
     })
