@@ -20,15 +20,15 @@ import type { CommittedScope } from '#protocol/job-types.ts'
 import type { Logger } from '#telemetry/logger.ts'
 import { stageAndCommit } from './commit.ts'
 import { cover } from './cover.ts'
-import { READ_TIMEOUT_MS, verdictOf } from './disposition.ts'
+import { verdictOf } from './disposition.ts'
 import type { FleetView } from './fleet.ts'
-import { allRows, sideOf } from './manifests.ts'
 import type { Permissions } from './permission.ts'
 import { planCorrection } from './plan-correction.ts'
 import { readPreImages } from './pre-images.ts'
 import { recall } from './recall.ts'
 import { type RecordedScope, recordedScope } from './report.ts'
 import type { RunWaiting } from './run.ts'
+import { agreeAt, prepareAt, readAuthority } from './sides.ts'
 
 export type CorrectionContext = {
   readonly policy: RelationshipPolicy
@@ -72,11 +72,7 @@ export async function performCorrection(
 
   async function prepare({ target, side, epoch, scopes }: Extract<CorrectionEffect, { kind: 'prepare' }>) {
     const exception = { kind: request.kind, approval: request.job, scopes: [...scopes] }
-    const body = { relationship, side, epoch, job: request.job, exception }
-    const { ticket, manifest } = await gateClient.request(target, 'prepare', body, { timeoutMs: READ_TIMEOUT_MS })
-    const rows = await allRows(gateClient, target, relationship, manifest)
-    if (rows === undefined) return { kind: 'outdated', why: 'input-changed' } as const
-    return { kind: 'prepared', ticket, target: sideOf({ page: { ...manifest, rows } }, policy) } as const
+    return await prepareAt(gateClient, policy, target, { side, epoch, job: request.job, exception })
   }
 
   async function readWanted(server: string, scopes: readonly string[]): Promise<CorrectionInput> {
@@ -129,12 +125,8 @@ export async function performCorrection(
 
   async function perform(state: CorrectionState, effect: CorrectionEffect): Promise<CorrectionInput | undefined> {
     switch (effect.kind) {
-      case 'read-authority': {
-        const answer = await fleet.authorityOf(policy)
-        return answer.kind === 'known'
-          ? { kind: 'authority', side: answer.side, epoch: answer.epoch }
-          : { kind: 'no-authority', message: answer.message }
-      }
+      case 'read-authority':
+        return await readAuthority(fleet, policy)
       case 'recall':
         return await recallAll(effect.targets)
       case 'permit':
@@ -164,12 +156,9 @@ export async function performCorrection(
         if (answer.kind === 'committed') stages.push(...answer.stages)
         return answer
       }
-      case 'agree': {
-        const { server, side, epoch, scopes } = effect
-        const body = { relationship, side, epoch, scopes: [...scopes] }
-        await gateClient.request(server, 'agree', body, { timeoutMs: READ_TIMEOUT_MS })
+      case 'agree':
+        await agreeAt(gateClient, policy, effect)
         return { kind: 'agreed' }
-      }
       case 'wait':
         waiting = effect
         return undefined

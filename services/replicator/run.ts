@@ -16,15 +16,16 @@ import type { Postponed, RunEffect, RunInput, RunState, ScopeVersion, SideFailur
 import type { Logger } from '#telemetry/logger.ts'
 import { stageAndCommit } from './commit.ts'
 import { cover } from './cover.ts'
-import { READ_TIMEOUT_MS, verdictOf } from './disposition.ts'
+import { verdictOf } from './disposition.ts'
 import type { FleetView } from './fleet.ts'
 import type { StoredJob } from './jobs.ts'
-import { allRows, sideOf } from './manifests.ts'
+import { sideOf } from './manifests.ts'
 import type { Permissions } from './permission.ts'
 import { planRun } from './plan-run.ts'
 import { recall } from './recall.ts'
 import type { RejectionsView } from './rejections.ts'
 import { againRecorded, type RecordedScope, recordedScope } from './report.ts'
+import { agreeAt, prepareAt, readAuthority } from './sides.ts'
 
 export type RunContext = {
   readonly policy: RelationshipPolicy
@@ -69,13 +70,6 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
 
   for (const { job } of jobs) for (const scope of job.commit?.scopes ?? []) recorded.set(scope.scope, scope)
 
-  async function readAuthority(): Promise<RunInput> {
-    const answer = await fleet.authorityOf(policy)
-    return answer.kind === 'known'
-      ? { kind: 'authority', side: answer.side, epoch: answer.epoch }
-      : { kind: 'no-authority', message: answer.message }
-  }
-
   async function compare(source: string, target: string, fresh: boolean): Promise<RunInput> {
     const read = async (server: string) => {
       const problem = fleet.problemAt(server, policy.name)
@@ -87,18 +81,9 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
     return { kind: 'compared', source: ours, target: theirs, nowMs: Date.now(), rejections }
   }
 
-  async function prepare(effect: Extract<RunEffect, { kind: 'prepare' }>): Promise<RunInput> {
+  async function prepare({ target, side, epoch }: Extract<RunEffect, { kind: 'prepare' }>): Promise<RunInput> {
     await context.onPrepare()
-    const { ticket, manifest } = await gateClient.request(
-      effect.target,
-      'prepare',
-      { relationship: policy.name, side: effect.side, epoch: effect.epoch, job: jobs[0]?.job.job ?? newJobId() },
-      { timeoutMs: READ_TIMEOUT_MS },
-    )
-    const rows = await allRows(gateClient, effect.target, policy.name, manifest)
-    // Another read came in between: its pages do not belong to this manifest.
-    if (rows === undefined) return { kind: 'outdated', why: 'input-changed' }
-    return { kind: 'prepared', ticket, target: sideOf({ page: { ...manifest, rows } }, policy) }
+    return await prepareAt(gateClient, policy, target, { side, epoch, job: jobs[0]?.job.job ?? newJobId() })
   }
 
   async function plan(state: RunState, effect: Extract<RunEffect, { kind: 'plan' }>): Promise<RunInput> {
@@ -141,17 +126,10 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
     return answer
   }
 
-  async function agree(effect: Extract<RunEffect, { kind: 'agree' }>): Promise<RunInput> {
-    const { server, side, epoch, scopes } = effect
-    const body = { relationship: policy.name, side, epoch, scopes: [...scopes] }
-    const { serial } = await gateClient.request(server, 'agree', body, { timeoutMs: READ_TIMEOUT_MS })
-    return { kind: 'agreed', serial }
-  }
-
   async function perform(state: RunState, effect: RunEffect): Promise<RunInput | undefined> {
     switch (effect.kind) {
       case 'read-authority':
-        return await readAuthority()
+        return await readAuthority(fleet, policy)
       case 'recall':
         return { kind: 'recalled', results: await recall(gateClient, policy.name, effect.commits, effect.target) }
       case 'compare':
@@ -177,7 +155,7 @@ export async function performRun(jobs: readonly StoredJob[], context: RunContext
         return effect.kind === 'cover' ? { kind: 'covered' } : undefined
       }
       case 'agree':
-        return await agree(effect)
+        return { kind: 'agreed', serial: await agreeAt(gateClient, policy, effect) }
       case 'wait':
         waiting = effect
         return undefined
