@@ -6,7 +6,7 @@ import type { Stage } from '#contracts/messages.ts'
 import type { ScopeContent } from '#dhcp/fingerprint.ts'
 import type { ScopeKey } from '#dhcp/scope.ts'
 import type { Lock } from '#locks/lock.ts'
-import { type GateClient, GateError } from '#messaging/gate-client.ts'
+import type { GateClient } from '#messaging/gate-client.ts'
 import { PlanInputChanged, type PlannedScope } from '#plan/plan.ts'
 import { startCorrection, stepCorrection } from '#protocol/correction.ts'
 import { targetsOf } from '#protocol/correction-scopes.ts'
@@ -172,7 +172,7 @@ export async function performCorrection(
   function failed(state: CorrectionState, effect: CorrectionEffect, error: unknown): CorrectionInput | undefined {
     if (error instanceof PlanInputChanged) return { kind: 'outdated', why: 'input-changed' }
     const server = 'server' in effect ? effect.server : 'target' in effect ? effect.target : targetsOf(state)[state.at]
-    const verdict = error instanceof GateError ? verdictOf(error, server ?? request.server) : undefined
+    const verdict = verdictOf(error, server ?? request.server)
     if (verdict === undefined) throw error
     // The write is done and must be reported; the next tick finds both sides equal and agrees.
     if (effect.kind === 'agree' || effect.kind === 'uncover') {
