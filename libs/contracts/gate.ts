@@ -85,6 +85,11 @@ export const ManifestPage = Type.Object({
 })
 export type ManifestPage = Static<typeof ManifestPage>
 
+/** Whether a gate leaves out exactly these fields: only then can its fingerprints be compared. */
+export function ignoresExactly({ ignored = [] }: Pick<ManifestPage, 'ignored'>, fields: readonly string[]): boolean {
+  return [...ignored].sort().join() === [...fields].sort().join()
+}
+
 /** What a commit is for; it decides what becomes of base and marks. */
 export const COMMIT_PURPOSES = ['replicate', 'adopt', 'restore'] as const
 export type CommitPurpose = (typeof COMMIT_PURPOSES)[number]

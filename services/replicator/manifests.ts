@@ -1,7 +1,7 @@
 // Manifests as a run sees them.
 
 import type { RelationshipPolicy } from '#contracts/configuration.ts'
-import type { ManifestPage, ManifestRow } from '#contracts/gate.ts'
+import { ignoresExactly, type ManifestPage, type ManifestRow } from '#contracts/gate.ts'
 import type { GateClient, Manifest } from '#messaging/gate-client.ts'
 import type { Side } from '#protocol/job-types.ts'
 import { READ_TIMEOUT_MS, SettingsDiffer } from './disposition.ts'
@@ -9,8 +9,8 @@ import { READ_TIMEOUT_MS, SettingsDiffer } from './disposition.ts'
 /** Throws {@link SettingsDiffer}. */
 export function sideOf(manifest: Manifest, policy: Pick<RelationshipPolicy, 'name' | 'ignore'>): Side {
   const { failover, authority, server, ignored = [] } = manifest.page
-  const expected = [...policy.ignore].sort()
-  if (ignored.join() !== expected.join()) throw new SettingsDiffer(server, policy.name, ignored, expected)
+  if (!ignoresExactly(manifest.page, policy.ignore))
+    throw new SettingsDiffer(server, policy.name, ignored, policy.ignore)
   return {
     rows: manifest.page.rows,
     normal: failover.state === 'normal',

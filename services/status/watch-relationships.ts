@@ -2,6 +2,7 @@
 // outcome, a changed scope, or a changed gate.
 
 import type { Configuration } from '#contracts/configuration.ts'
+import { ignoresExactly } from '#contracts/gate.ts'
 import type { RelationshipDetail } from '#contracts/status-api.ts'
 import type { GateClient } from '#messaging/gate-client.ts'
 import type { Logger } from '#telemetry/logger.ts'
@@ -95,7 +96,7 @@ export function watchRelationships(options: {
     try {
       const { page } = await options.gates.readManifest(server, relationship, false, { timeoutMs: READ_TIMEOUT_MS })
       const here = options.configuration.relationships.find(({ name }) => name === relationship)?.ignore ?? []
-      if ((page.ignored ?? []).join() === [...here].sort().join()) return { kind: 'read', page }
+      if (ignoresExactly(page, here)) return { kind: 'read', page }
       const message = `the watcher of ${server} ignores other fields of ${relationship} than this service: one of them runs with another configuration`
       return { kind: 'failed', code: 'settings-differ', message }
     } catch (error) {
