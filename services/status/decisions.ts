@@ -128,40 +128,16 @@ function who({ actor, reason }: { readonly actor?: string; readonly reason?: str
   return { ...(actor === undefined ? {} : { actor }), ...(reason === undefined ? {} : { reason }) }
 }
 
-/** A scope of the partner is picked: its content is written onto the authoritative side, once. */
-export function adoptAsk(
-  picked: {
-    readonly side: string
-    readonly relationship: string
-    readonly scopes: readonly string[]
-    readonly digest: string
-  },
-  by: { readonly actor?: string; readonly reason?: string },
-  of?: string,
-): Ask {
-  return {
-    level: 'scope',
-    server: picked.side,
-    relationship: picked.relationship,
-    scopes: [...picked.scopes],
-    act: { kind: 'adopt', ...(of === undefined ? {} : { of }) },
-    approvedPlan: picked.digest,
-    ...(of === undefined ? {} : { approves: of }),
-    ...who(by),
-  }
+/** What somebody looked at and picked: this side's content, in these scopes, as this plan writes it. */
+type Picked = {
+  readonly side: string
+  readonly relationship: string
+  readonly scopes: readonly string[]
+  readonly digest: string
 }
 
 /** The authoritative side is picked: the plan that was shown is released. */
-export function keepAsk(
-  picked: {
-    readonly side: string
-    readonly relationship: string
-    readonly scopes: readonly string[]
-    readonly digest: string
-  },
-  by: { readonly actor?: string; readonly reason?: string },
-  approves?: string,
-): Ask {
+export function keepAsk(picked: Picked, by: Parameters<typeof who>[0], approves?: string): Ask {
   return {
     level: 'scope',
     server: picked.side,
@@ -171,6 +147,11 @@ export function keepAsk(
     ...(approves === undefined ? {} : { approves }),
     ...who(by),
   }
+}
+
+/** A scope of the partner is picked: its content is written onto the authoritative side, once. */
+export function adoptAsk(picked: Picked, by: Parameters<typeof who>[0], of?: string): Ask {
+  return { ...keepAsk(picked, by, of), act: { kind: 'adopt', ...(of === undefined ? {} : { of }) } }
 }
 
 /** `side`: the resolved server of the body, where it names one. */
