@@ -34,6 +34,19 @@ export async function follow(api: Api, job: string, terminal: Terminal): Promise
   }
 }
 
+/** Follows a replication to its end and tells it: as the cmdlet does, or all of it as JSON. */
+export async function followAndTell(
+  api: Api,
+  job: string,
+  terminal: Terminal,
+  { json }: { readonly json: boolean },
+): Promise<ReplicationDetail> {
+  const ended = await follow(api, job, terminal)
+  if (json) terminal.out(JSON.stringify(ended, undefined, 2))
+  else tellResult(ended, terminal)
+  return ended
+}
+
 /** Standard output has the scope IDs that were written, as the cmdlet prints them; the rest goes to standard error. */
 export function tellResult(ended: ReplicationDetail, terminal: Terminal): void {
   tellWhy(ended, terminal)

@@ -12,9 +12,9 @@ import {
   UsageError,
 } from '#cli/command.ts'
 import { EXIT, type ExitCode, exitOfReplication } from '#cli/exit-codes.ts'
-import { follow } from '#cli/follow.ts'
+import { follow, tellWhy } from '#cli/follow.ts'
 import { ApiProblem } from '#cli/http.ts'
-import { plural, renderResult, withoutWaysOut } from '#cli/render.ts'
+import { plural, withoutWaysOut } from '#cli/render.ts'
 import { renderAuthorities, renderAuthority } from '#cli/render-decisions.ts'
 import type { AuthorityView } from '#contracts/decisions-api.ts'
 import { shortName } from '#contracts/relationships.ts'
@@ -170,7 +170,7 @@ async function move(
     }
     const ended = await follow(api, job, terminal)
     if (options.json) terminal.out(JSON.stringify(ended, undefined, 2))
-    else for (const line of renderResult(ended)) terminal.err(line)
+    else tellWhy(ended, terminal)
     return exitOfReplication(ended)
   }
 }

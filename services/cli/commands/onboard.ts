@@ -4,7 +4,7 @@ import type { Api } from '#cli/api-client.ts'
 import { ask } from '#cli/ask.ts'
 import { COMMON_HELP, COMMON_OPTIONS, type Command, type CommandContext, parse, scopesOf } from '#cli/command.ts'
 import { EXIT, type ExitCode, exitOfRefusal, exitOfReplication } from '#cli/exit-codes.ts'
-import { follow, tellResult } from '#cli/follow.ts'
+import { followAndTell } from '#cli/follow.ts'
 import { plural } from '#cli/render.ts'
 import { isFirstContact, renderOnboarding, yamlFor } from '#cli/render-onboarding.ts'
 import type { RelationshipDetail, RelationshipPlan } from '#contracts/status-api.ts'
@@ -119,9 +119,7 @@ async function onboard(api: Api, name: string, options: Options, context: Comman
       ...(options.scopes === undefined ? {} : { scopes: plan.scopes.map(({ scope }) => scope) }),
       approvedPlans,
     })
-    const ended = await follow(api, accepted.job, terminal)
-    if (options.json) terminal.out(JSON.stringify(ended, undefined, 2))
-    else tellResult(ended, terminal)
+    const ended = await followAndTell(api, accepted.job, terminal, options)
     const exit = exitOfReplication(ended)
     const present = ended.status === 'held' ? await api.diff(relationship.name, options.scopes) : undefined
     if (

@@ -2,8 +2,7 @@
 
 import { COMMON_HELP, COMMON_OPTIONS, type Command, given, parse, scopesOf } from '#cli/command.ts'
 import { exitOfReplication } from '#cli/exit-codes.ts'
-import { follow } from '#cli/follow.ts'
-import { renderResult } from '#cli/render.ts'
+import { follow, tellWhy } from '#cli/follow.ts'
 
 const OPTIONS = {
   ...COMMON_OPTIONS,
@@ -43,7 +42,7 @@ export const rejectCommand: Command = {
     )
     const ended = await follow(api, accepted.job, terminal)
     if (values.json) terminal.out(JSON.stringify(ended, undefined, 2))
-    else for (const line of renderResult(ended)) terminal.err(line)
+    else tellWhy(ended, terminal)
     return exitOfReplication(ended)
   },
 }

@@ -13,7 +13,7 @@ import {
   UsageError,
 } from '#cli/command.ts'
 import { EXIT, type ExitCode, exitOfPlan, exitOfRefusal, exitOfReplication, mostSevere } from '#cli/exit-codes.ts'
-import { follow, tellResult } from '#cli/follow.ts'
+import { followAndTell } from '#cli/follow.ts'
 import { overwriteQuestion, renderPlan } from '#cli/render.ts'
 import type { PlanAnswer, RelationshipPlan, ReplicationBody } from '#contracts/status-api.ts'
 
@@ -162,9 +162,7 @@ export async function replicate(options: ReplicateOptions, api: Api, context: Co
       terminal.out(options.json ? JSON.stringify(accepted) : accepted.job)
       return EXIT.done
     }
-    const ended = await follow(api, accepted.job, terminal)
-    if (options.json) terminal.out(JSON.stringify(ended, undefined, 2))
-    else tellResult(ended, terminal)
+    const ended = await followAndTell(api, accepted.job, terminal, options)
     if (ended.status !== 'held' || options.force || options.json) return exitOfReplication(ended)
     // A yes releases every hold that it can, so what is held now is another plan, or no approval releases it.
     const present = await api.plan(body)

@@ -4,7 +4,7 @@ import type { Api } from '#cli/api-client.ts'
 import { ask } from '#cli/ask.ts'
 import { COMMON_HELP, COMMON_OPTIONS, type Command, type CommandContext, given, parse, scopesOf } from '#cli/command.ts'
 import { EXIT, type ExitCode, exitOfReplication } from '#cli/exit-codes.ts'
-import { follow, tellResult } from '#cli/follow.ts'
+import { followAndTell } from '#cli/follow.ts'
 import { renderRelationshipPlan } from '#cli/render.ts'
 import type { RestorePlan } from '#contracts/decisions-api.ts'
 import type { RelationshipPlan } from '#contracts/status-api.ts'
@@ -145,9 +145,7 @@ async function restore(
       terminal.out(options.json ? JSON.stringify(accepted) : accepted.job)
       return EXIT.done
     }
-    const ended = await follow(api, accepted.job, terminal)
-    if (options.json) terminal.out(JSON.stringify(ended, undefined, 2))
-    else tellResult(ended, terminal)
+    const ended = await followAndTell(api, accepted.job, terminal, options)
     if (ended.status !== 'held' || options.force || options.json) return exitOfReplication(ended)
     const present = await api.planRestore(id, body)
     if (present.digest === plan.digest) return exitOfReplication(ended)
