@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { headers, type NatsConnection, type StoredMsg } from 'nats'
 import type { Evidence } from './checker/evidence.ts'
 import { SERVERS, type Server } from './fleet.ts'
-import { connectPast, type LedgerReader } from './ledger-reader.ts'
+import { wipeNats } from './gather.ts'
+import type { LedgerReader } from './ledger-reader.ts'
 import type { Random } from './random.ts'
 import { flushRedis } from './redis.ts'
 import type { Fault, LinkName, PartName } from './schedule.ts'
@@ -80,14 +81,7 @@ export function createDisturbance(options: {
   async function wipe(fault: Extract<Fault, { kind: 'wipe-nats' }>): Promise<void> {
     await takeAway(fault.withRedis ? ['nats', 'redis'] : ['nats'], fault.downMs, async () => {
       const beganAtMs = monotonicMs()
-      // What was in the ledger is read before it is gone.
-      const store = await world.openStore()
-      const connection = await connectPast(store.url)
-      await ledger.read(connection)
-      await connection.close()
-      await store.close()
-      await world.wipeNats()
-      ledger.wiped()
+      await wipeNats(world, ledger)
       notes.wipes.push({ beganAtMs, endedAtMs: monotonicMs() })
     })
   }

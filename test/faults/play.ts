@@ -8,6 +8,7 @@ import { eventually } from '#harness/eventually.ts'
 import { check } from './checker/check.ts'
 import type { Evidence, Violation } from './checker/evidence.ts'
 import { newScope, RELATIONSHIPS, type Server } from './fleet.ts'
+import { gatherer } from './gather.ts'
 import { startLagMeter } from './lag.ts'
 import { connectPast, createLedgerReader } from './ledger-reader.ts'
 import { createOperator } from './operate.ts'
@@ -130,22 +131,13 @@ export async function play(options: PlayOptions): Promise<Play> {
     }
 
     const healedAtMs = monotonicMs()
-    const evidence = async (settledAtMs?: number): Promise<Evidence> => {
-      await ledger.read(nats)
-      return {
-        relationships: RELATIONSHIPS,
-        logs: world.writeLogs(),
-        ledger: [...ledger.entries],
-        requests: [...operator.requests],
-        wipes: [],
-        confirmations: [],
-        moves,
-        interruptions: [],
-        healedAtMs,
-        ...(settledAtMs === undefined ? {} : { settledAtMs }),
-        endedAtMs: monotonicMs(),
-      }
-    }
+    const evidence = gatherer({ world, operator, ledger, nats }, () => ({
+      wipes: [],
+      confirmations: [],
+      moves,
+      interruptions: [],
+      healedAtMs,
+    }))
     // What a missing protection has done does not settle.
     const dueMs = healedAtMs + (options.weakened ? 0 : SETTLE_MS)
     const lag = startLagMeter()

@@ -10,6 +10,7 @@ import { check, lastActivityMs, unsettled, type Verdict } from './checker/check.
 import type { Evidence } from './checker/evidence.ts'
 import { createDisturbance, type Notes } from './disturb.ts'
 import { RELATIONSHIPS } from './fleet.ts'
+import { gatherer } from './gather.ts'
 import { type LagMeter, startLagMeter } from './lag.ts'
 import { connectPast, createLedgerReader } from './ledger-reader.ts'
 import { createOperator, type Operator } from './operate.ts'
@@ -102,21 +103,12 @@ export async function run(options: RunOptions): Promise<RunResult> {
     for (const { relationship } of confirmations) say(`confirmed the authority of ${relationship}`)
     const healedAtMs = monotonicMs()
 
-    const evidence = async (settledAtMs?: number): Promise<Evidence> => {
-      await ledger.read(nats)
-      return {
-        relationships: RELATIONSHIPS,
-        logs: world.writeLogs(),
-        ledger: [...ledger.entries],
-        requests: [...operator.requests],
-        wipes: notes.wipes,
-        confirmations,
-        interruptions: notes.interruptions,
-        healedAtMs,
-        ...(settledAtMs === undefined ? {} : { settledAtMs }),
-        endedAtMs: monotonicMs(),
-      }
-    }
+    const evidence = gatherer({ world, operator, ledger, nats }, () => ({
+      wipes: notes.wipes,
+      confirmations,
+      interruptions: notes.interruptions,
+      healedAtMs,
+    }))
     const dueMs = healedAtMs + PERIODS * world.periodMs + SLACK_MS + SLACK_OF_START * startMs
     const lag = startLagMeter()
     const settledAtMs = await settle(evidence, { dueMs, lag, periodMs: world.periodMs }).finally(() => lag.stop())

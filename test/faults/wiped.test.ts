@@ -10,6 +10,7 @@ import { eventually } from '#harness/eventually.ts'
 import { check } from './checker/check.ts'
 import type { Evidence } from './checker/evidence.ts'
 import { RELATIONSHIPS, type Server } from './fleet.ts'
+import { gatherer, wipeNats } from './gather.ts'
 import { startLagMeter } from './lag.ts'
 import { connectPast, createLedgerReader, type LedgerReader } from './ledger-reader.ts'
 import type { Caught } from './link.ts'
@@ -78,13 +79,7 @@ async function wipeBoth(ledger: LedgerReader): Promise<Evidence['wipes'][number]
   const parts = (['nats', 'redis'] as const).map((name) => world.parts.get(name))
   await Promise.all(parts.map((part) => part?.kill()))
   const beganAtMs = monotonicMs()
-  const store = await world.openStore()
-  const connection = await connectPast(store.url)
-  await ledger.read(connection)
-  await connection.close()
-  await store.close()
-  await world.wipeNats()
-  ledger.wiped()
+  await wipeNats(world, ledger)
   for (const part of parts) part?.start()
   await world.heal()
   return { beganAtMs, endedAtMs: monotonicMs() }
@@ -103,21 +98,12 @@ test('NATS and Redis are wiped together while commits are at the gates', { timeo
     const operator = createOperator({ world, nats })
     const healedAtMs = monotonicMs()
     const confirmations: Evidence['confirmations'][number][] = []
-    const evidence = async (settledAtMs?: number): Promise<Evidence> => {
-      await ledger.read(nats)
-      return {
-        relationships: RELATIONSHIPS,
-        logs: world.writeLogs(),
-        ledger: [...ledger.entries],
-        requests: [...operator.requests],
-        wipes: [wipe],
-        confirmations,
-        interruptions: [],
-        healedAtMs: confirmations.at(-1)?.atMs ?? healedAtMs,
-        ...(settledAtMs === undefined ? {} : { settledAtMs }),
-        endedAtMs: monotonicMs(),
-      }
-    }
+    const evidence = gatherer({ world, operator, ledger, nats }, () => ({
+      wipes: [wipe],
+      confirmations,
+      interruptions: [],
+      healedAtMs: confirmations.at(-1)?.atMs ?? healedAtMs,
+    }))
     // One is recovered from the gates and goes on by itself; the other waits, is told as that, and nothing is written.
     await eventually(async () => assert.equal(await nameAt(agreeing.partner, agreeing.scopes[0]), 'before'), {
       timeoutMs: PATIENCE_MS,
