@@ -28,6 +28,14 @@ async function whilePaused(pair: SimulatedPair, edit: () => Promise<void>): Prom
   assert.equal((await fetch(path, { method: 'DELETE' })).status, 204)
 }
 
+/** The view follows the ledger by its next look at both sides. */
+async function showsConflict(pair: SimulatedPair): Promise<void> {
+  await eventually(async () => assert.equal((await pair.system.relationship(PAIR)).sync, 'conflict'), {
+    timeoutMs: 10_000,
+    what: 'the edit as a conflict',
+  })
+}
+
 describe('default policies', () => {
   let pair: SimulatedPair
   before(async () => {
@@ -94,7 +102,7 @@ describe('default policies', () => {
       await pair.rename(PARTNER, scope, 'there')
     })
     const { job } = await pair.held(scope, 'conflict')
-    assert.equal((await pair.system.relationship(PAIR)).sync, 'conflict')
+    await showsConflict(pair)
     assert.equal((await pair.decide(`/v1/replications/${job}/approve`, {})).status, 'replicated')
     assert.equal(await pair.nameOf(PARTNER, scope), 'here')
     await waitAgreed(pair.system)
@@ -216,10 +224,7 @@ describe('default policies', () => {
       { timeoutMs: 10_000, what: 'the state partner-down' },
     )
     await pair.rename(PARTNER, scope, 'alone')
-    await eventually(async () => assert.equal((await pair.system.relationship(PAIR)).sync, 'conflict'), {
-      timeoutMs: 10_000,
-      what: 'the edit as a conflict',
-    })
+    await showsConflict(pair)
     await pair.admin.setFailoverState(PARTNER, PAIR, 'normal')
     const { job } = await pair.held(scope, 'conflict')
     assert.equal((await pair.decide(`/v1/replications/${job}/approve`, {})).status, 'replicated')
