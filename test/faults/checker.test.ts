@@ -298,6 +298,13 @@ const DECISIONS: readonly (readonly [string, Partial<Relationship>, readonly Log
       b({ at: 2_500, who: 'twinscope', to: 'v2' }),
       'regressed',
     ],
+    [
+      'the source came up without what had been made since',
+      { prune: 'on' },
+      logOf({}, { at: 2_000, who: 'admin', to: 'v2' }, { at: 9_000, who: 'restart', kind: 'restart' }),
+      logOf({}, { at: 2_500, who: 'twinscope', to: 'v2' }),
+      'regressed',
+    ],
   ]
 
 for (const [name, policy, ours, theirs, code] of DECISIONS) {
@@ -339,6 +346,18 @@ for (const [name, policy, ours, theirs] of MUST_ARRIVE) {
     assert.deepEqual(found(evidence), ['lost'])
   })
 }
+
+test('a write that a later outcome of the same job tells as an earlier one is told', () => {
+  const logs = {
+    a: a({ at: 2_000, who: 'admin', to: 'v2' }, { at: 3_000, who: 'admin', to: 'v3' }),
+    b: b({ at: 2_500, who: 'twinscope', to: 'v2' }, { at: 3_500, who: 'twinscope', to: 'v3' }),
+  }
+  const row = { scope: A, status: 'replicated', code: 'changed', after: 'v3' }
+  const told = (earlier?: Entry['rows'][number]['earlier']) =>
+    good({ logs, ledger: [final('replicated', 'changed', { rows: [{ ...row, ...(earlier && { earlier }) }] })] })
+  assert.deepEqual(found(told()), ['unreported'])
+  assert.deepEqual(found(told([{ after: 'v2' }])), [])
+})
 
 test('a request that was accepted before NATS was wiped may be lost with it, and is counted', () => {
   const wipes = [{ beganAtMs: 4_000, endedAtMs: 4_100 }]

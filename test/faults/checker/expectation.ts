@@ -37,6 +37,8 @@ function alikes(ours: History, theirs: History, nowMs: number): readonly Alike[]
   for (const [index, fromMs] of times.entries()) {
     const [a, b] = [at(ours, fromMs), at(theirs, fromMs)]
     if (a?.content !== b?.content) continue
+    // That a scope is not there before anybody made it is no agreement.
+    if (a?.content === undefined && wasNeverThere(ours, fromMs) && wasNeverThere(theirs, fromMs)) continue
     const toMs = times[index + 1] ?? nowMs
     const last = spans.at(-1)
     if (last !== undefined && last.content === a?.content && last.toMs === fromMs)
@@ -44,6 +46,10 @@ function alikes(ours: History, theirs: History, nowMs: number): readonly Alike[]
     else spans.push({ content: a?.content, fromMs, toMs, isFirst: a?.by === 'start' && b?.by === 'start' })
   }
   return spans
+}
+
+function wasNeverThere(history: History, untilMs: number): boolean {
+  return !history.some(({ content, fromMs }) => content !== undefined && fromMs <= untilMs)
 }
 
 function at(history: History, atMs: number): Version | undefined {
@@ -99,7 +105,7 @@ export function expectedOf(
   const had = new Set(a.slice(0, -1).map(({ content }) => content))
   const isEarlier = (version: Version | undefined, more: ReadonlySet<Content>, base: Content) =>
     version?.by === 'restart' && version.content !== base && (agreed.has(version.content) || more.has(version.content))
-  if (isSurelyEarlier(auth, a, b, certainty)) return new Set(['regressed'])
+  if (isSurelyEarlier(auth, a, b, certainty) || isSurelyGone(a, b, certainty)) return new Set(['regressed'])
   const isLost = isSurelyEarlier(other, a, b, certainty) && auth?.content !== undefined
   const expected = new Set<Expected>()
   for (const base of candidates) {
@@ -127,6 +133,15 @@ function isSurelyEarlier(version: Version | undefined, ours: History, theirs: Hi
   const certain = alikes(ours, theirs, certainty.nowMs).filter((alike) => isCertainly(alike, certainty.certainAfterMs))
   const earlier = certain.findIndex(({ content }) => content === version.content)
   return earlier >= 0 && certain.slice(earlier + 1).some(({ content }) => content !== version.content)
+}
+
+/** The server came up without what both sides had certainly agreed on, as before the scope was made. */
+function isSurelyGone(ours: History, theirs: History, certainty: Certainty): boolean {
+  const last = lastOf(ours)
+  if (last?.by !== 'restart' || last.content !== undefined || ours[0]?.content !== undefined) return false
+  return alikes(ours, theirs, certainty.nowMs).some(
+    (alike) => alike.content !== undefined && isCertainly(alike, certainty.certainAfterMs),
+  )
 }
 
 /** The table of DESIGN section 5 below its two rows on restarts. */

@@ -42,8 +42,10 @@ export function historyOf(log: readonly LogLine[]): ServerHistory {
   const current = (scope: string): Content => versions.get(scope)?.at(-1)?.content
   const put = (scope: string, version: Version) => {
     const known = versions.get(scope)
-    if (known === undefined) versions.set(scope, [version])
-    else known.push(version)
+    if (known !== undefined) known.push(version)
+    // A scope that comes later was absent at first: a server that is without it again has its old file.
+    else if (version.by === 'start') versions.set(scope, [version])
+    else versions.set(scope, [{ content: undefined, fromMs: log[0]?.monotonicMs ?? 0, by: 'start' }, version])
   }
 
   for (const [index, line] of log.entries()) {
