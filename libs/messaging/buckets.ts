@@ -51,6 +51,8 @@ const OPERATION = 'KV-Operation'
 /** Milliseconds for which the mark of a deleted key stays, so that whoever watches can see it. */
 const MARK_KEPT_MS = 60_000
 const RETRY_MS = 200
+/** A read that failed so often is told to the operator. */
+const TRIES_UNTIL_SAID = 5
 const PARALLEL_READS = 64
 /** Milliseconds without a message after which a watch has caught up, whatever the server says is pending. */
 const IDLE_MS = 500
@@ -66,7 +68,7 @@ export async function openBucket(messaging: Messaging, definition: BucketDefinit
 
   /** Repeats what only reads until NATS answers. */
   async function read<T>(request: () => Promise<T>): Promise<T> {
-    for (;;) {
+    for (let tries = 1; ; tries++) {
       await messaging.whenConnected()
       try {
         return await messaging.untilLost(request())
@@ -74,7 +76,9 @@ export async function openBucket(messaging: Messaging, definition: BucketDefinit
         const missing = isStreamMissing(error)
         if (isRefusal(error) && !missing) throw error
         if (messaging.closing.aborted) throw new MessagingError('aborted', `reading ${definition.name} was stopped`)
-        messaging.logger.debug({ bucket: definition.name, reason: messageOf(error) }, 'read will be repeated')
+        const fields = { bucket: definition.name, reason: messageOf(error) }
+        if (tries === TRIES_UNTIL_SAID) messaging.logger.warn(fields, 'bucket cannot be read; tried again until it can')
+        else messaging.logger.debug(fields, 'read will be repeated')
         if (missing && messaging.connected) await provisionAgain(messaging).catch(() => {})
       }
       await sleep(RETRY_MS)

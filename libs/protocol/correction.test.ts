@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startCorrection, stepCorrection } from './correction.ts'
 import type { CorrectionInput, CorrectionRequest, CorrectionState } from './correction-types.ts'
-import { MAX_ROUNDS } from './job.ts'
+import { MAX_ROUNDS } from './job-steps.ts'
 import type { Side } from './job-types.ts'
 
 const SCOPE = '10.0.0.0/24'

@@ -31,8 +31,8 @@ import type {
   CorrectionRequest,
   CorrectionState,
 } from './correction-types.ts'
-import { MAX_ROUNDS } from './job.ts'
 import { NOT_BEGUN } from './job-concerns.ts'
+import { MAX_ROUNDS } from './job-steps.ts'
 import type { CommittedScope, Side, SideFailure } from './job-types.ts'
 
 type Step = { readonly state: CorrectionState; readonly effects: readonly CorrectionEffect[] }

@@ -145,6 +145,7 @@ export type RunEffect =
 
 export type RunPhase =
   | 'authority'
+  | 'revoke'
   | 'recall'
   | 'compare'
   | 'permit'

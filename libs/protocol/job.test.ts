@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SideRow } from '#plan/compare.ts'
-import { MAX_ROUNDS, startRun, stepRun } from './job.ts'
+import { startRun, stepRun } from './job.ts'
+import { MAX_ROUNDS } from './job-steps.ts'
 import type { RunInput, RunJob, RunPolicy, RunState, Side } from './job-types.ts'
 
 const POLICY: RunPolicy = {
@@ -266,7 +267,17 @@ test('the serial of what an earlier run wrote is not given to what this one plan
     kind: 'recalled',
     results: [{ scope: SCOPE, result: 'written', baseEpoch: 1, baseSerial: 2 }],
   }
-  const until = [authority, recalled, changed, open, prepared, sourceRead, planned, { kind: 'recorded' } as const]
+  const until = [
+    authority,
+    prepared,
+    recalled,
+    changed,
+    open,
+    prepared,
+    sourceRead,
+    planned,
+    { kind: 'recorded' } as const,
+  ]
   const jobs = [{ ...REQUEST, commit: 'asked' }]
   assert.deepEqual(drive(POLICY, jobs, [...until, PAUSED]).effects.at(-1), ['finish'], 'paused in front of the commit')
 
@@ -279,7 +290,7 @@ test('the serial of what an earlier run wrote is not given to what this one plan
 test('what an earlier run wrote is told, also where this one finds the target changed', () => {
   const recalled: RunInput = { kind: 'recalled', results: [{ scope: SCOPE, result: 'written' }] }
   const edited: RunInput = { kind: 'committed', results: [{ scope: SCOPE, result: 'target-changed' }] }
-  const inputs = [authority, recalled, changed, open, prepared, sourceRead, planned]
+  const inputs = [authority, prepared, recalled, changed, open, prepared, sourceRead, planned]
   const run = drive(
     POLICY,
     [{ ...AUTOMATIC, commit: 'auto' }],
@@ -323,18 +334,26 @@ test('an authority record that stays behind the gates ends as unknown', () => {
   assert.equal(run.state.refusal?.code, 'authority-unknown')
 })
 
-test('a recorded commit is asked for before anything is compared, and its result is kept', () => {
+test('a recorded commit is made impossible and asked for before anything is compared, and its result is kept', () => {
   const run = drive(
     POLICY,
     [{ ...AUTOMATIC, commit: 'c1' }],
     [
       authority,
+      prepared,
       { kind: 'recalled', results: [{ scope: SCOPE, result: 'written', persisted: true }] },
       { kind: 'compared', source: side('new', 'new'), target: side('new', 'new'), nowMs: 0 },
     ],
   )
-  assert.deepEqual(run.effects.slice(1), [['recall'], ['compare'], ['finish']])
+  assert.deepEqual(run.effects.slice(1), [['prepare'], ['recall'], ['compare'], ['finish']])
   assert.equal(run.state.results[0]?.result, 'written')
+})
+
+test('where it cannot be made impossible because the gate has gone on, it is asked for; where the gate is silent, later', () => {
+  const after = (input: RunInput) => drive(POLICY, [{ ...AUTOMATIC, commit: 'c1' }], [authority, input]).effects.at(-1)
+  assert.deepEqual(after({ kind: 'outdated', why: 'stale-epoch' }), ['recall'])
+  assert.deepEqual(after({ kind: 'refused', code: 'authoritative-side', message: 'not here' }), ['recall'])
+  assert.deepEqual(after({ kind: 'side-failed', failure: { server: 'b', wait: 'unreachable', message: '' } }), ['wait'])
 })
 
 test('no sequence of inputs commits without a prepare and a read after it', () => {

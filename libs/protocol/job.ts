@@ -7,16 +7,18 @@
 //              finish / wait  finish /              │   changed target: again, at most MAX_ROUNDS times
 //                               wait                └ always after prepare, never before
 //
+// Between authority and compare, where an earlier run was interrupted: revoke (a prepare) ─▶ recall.
+//
 // Rules that the model explorer relies on:
 //   - the source is read after prepare, never before: an older read cannot be committed under a newer ticket;
 //   - what is committed names the ticket and epoch of that prepare and the fingerprints of that read;
-//   - a commit without an answer is asked for by its id before anything else is tried;
+//   - a commit without an answer is made impossible by a prepare, which voids its ticket, and then asked for by its id,
+//     before anything else is tried;
 //   - the partner of the server that is written begins no write of its own meanwhile: it covers;
 //   - a gate that knows a higher epoch than the record, twice in a row, ends the run: the record is outdated.
 
 import { type ComparedScope, compareScopes } from '#plan/compare.ts'
 import {
-  type Agreed,
   concerned,
   effectiveRequests,
   foundEqual,
@@ -31,12 +33,12 @@ import {
   versionsDone,
   withResults,
 } from './job-concerns.ts'
+import { again, agreeAndFinish, agreeAtSource, finish, MAX_ROUNDS, type Step, wait } from './job-steps.ts'
 import {
   ALL_RUN_CHECKS,
   type CommittedScope,
   type Permission,
   type RunChecks,
-  type RunEffect,
   type RunInput,
   type RunJob,
   type RunPolicy,
@@ -44,11 +46,6 @@ import {
   type Side,
   type SideFailure,
 } from './job-types.ts'
-
-/** Tries within one run before the jobs are put back to wait. */
-export const MAX_ROUNDS = 4
-
-type Step = { readonly state: RunState; readonly effects: readonly RunEffect[] }
 
 export function startRun(policy: RunPolicy, jobs: readonly RunJob[]): Step {
   const state: RunState = {
@@ -75,57 +72,6 @@ function startCompare(state: RunState): Step {
   return {
     state: { ...state, phase: 'compare' },
     effects: [{ kind: 'compare', source: state.side as string, target: targetOf(state), fresh }],
-  }
-}
-
-function again(state: RunState, why: string): Step {
-  if (state.rounds + 1 >= MAX_ROUNDS) {
-    if (why === 'stale-epoch') return finish({ ...state, refusal: outdatedRecord(state) })
-    return wait(state, {
-      server: targetOf(state),
-      wait: 'lock-held',
-      message: `gave way ${MAX_ROUNDS} times (${why}); trying again later`,
-    })
-  }
-  // The authority is read again too: a stale epoch means that it moved.
-  const { ticket: _, ...rest } = state
-  // What was not written is decided anew; only what was written stays true.
-  const results = state.results.filter(({ result }) => result !== 'target-changed')
-  return {
-    state: { ...rest, results, versions: [], phase: 'authority', rounds: state.rounds + 1 },
-    effects: [{ kind: 'read-authority' }],
-  }
-}
-
-function wait(state: RunState, failure: SideFailure, untilMs?: number): Step {
-  return {
-    state: { ...state, phase: 'waiting' },
-    effects: [{ kind: 'wait', failure, ...(untilMs === undefined ? {} : { untilMs }) }],
-  }
-}
-
-function finish(state: RunState): Step {
-  const left = state.refusal === undefined ? postponed(state) : undefined
-  const effect: RunEffect = { kind: 'finish', ...(left === undefined ? {} : { postponed: left }) }
-  return { state: { ...state, phase: 'finished' }, effects: [effect] }
-}
-
-/** Both gates remember what they now agree on, the target first: its serial is repeated at the source. */
-function agreeAndFinish(state: RunState): Step {
-  if (state.side === undefined || state.epoch === undefined) return finish(state)
-  const equal = foundEqual(state)
-  if (equal.length === 0) return agreeAtSource(state, justWritten(state))
-  return {
-    state: { ...state, phase: 'agree-target' },
-    effects: [{ kind: 'agree', server: targetOf(state), side: state.side, epoch: state.epoch, scopes: equal }],
-  }
-}
-
-function agreeAtSource(state: RunState, scopes: readonly Agreed[]): Step {
-  if (scopes.length === 0 || state.side === undefined || state.epoch === undefined) return finish(state)
-  return {
-    state: { ...state, phase: 'agree-source' },
-    effects: [{ kind: 'agree', server: state.side, side: state.side, epoch: state.epoch, scopes }],
   }
 }
 
@@ -204,6 +150,10 @@ function startCommit(state: RunState): Step {
   }
 }
 
+function startRecall(state: RunState): Step {
+  return { state: { ...state, phase: 'recall' }, effects: [{ kind: 'recall', ...recordedCommits(state) }] }
+}
+
 function onRecalled(state: RunState, results: readonly CommittedScope[]): Step {
   const { target } = recordedCommits(state)
   if (target === targetOf(state)) return startCompare(withResults(state, results))
@@ -231,6 +181,9 @@ function advance(state: RunState, input: RunInput, checks: RunChecks): Step {
   // Perhaps the target is still being written: then the cover has to end by itself.
   if (input.kind === 'side-failed')
     return (NOT_BEGUN.has(input.failure.wait) ? ended : (step: Step) => step)(wait(state, input.failure))
+  // A gate that refuses to prepare for this epoch commits nothing of an earlier one either.
+  if (state.phase === 'revoke' && input.kind !== 'prepared')
+    return input.kind === 'refused' || input.kind === 'outdated' ? startRecall(state) : { state, effects: [] }
   if (input.kind === 'refused')
     return ended(finish({ ...state, refusal: { code: input.code, message: input.message } }))
   if (input.kind === 'outdated') return ended(again(state, input.why))
@@ -241,11 +194,14 @@ function advance(state: RunState, input: RunInput, checks: RunChecks): Step {
       if (input.kind !== 'authority') break
       const next: RunState = { ...state, side: input.side, epoch: input.epoch }
       const { commits, target } = recordedCommits(next)
-      if (commits.length > 0 && state.rounds === 0 && checks.recall) {
-        return { state: { ...next, phase: 'recall' }, effects: [{ kind: 'recall', commits, target }] }
-      }
-      return startCompare(next)
+      if (commits.length === 0 || state.rounds > 0 || !checks.recall) return startCompare(next)
+      // In the other direction the epoch has already made it impossible.
+      if (target !== targetOf(next)) return startRecall(next)
+      const { side, epoch } = input
+      return { state: { ...next, phase: 'revoke' }, effects: [{ kind: 'prepare', target, side, epoch }] }
     }
+    case 'revoke':
+      return startRecall(state)
     case 'recall':
       if (input.kind === 'recalled') return onRecalled(state, input.results)
       break

@@ -80,7 +80,8 @@ const { replicate, refuseAll } = createReplicate({
   gateClient,
   logger,
 })
-const requestJobs = createRequestJobs({ messaging, fleet, jobs, places })
+const reconcileMs = settings.TWINSCOPE_RECONCILE_SECONDS * 1_000
+const requestJobs = createRequestJobs({ messaging, fleet, jobs, places, reconcileMs })
 const serverJobs = createServerJobs(jobs, requestJobs)
 const intake = createIntake({ messaging, fleet, jobs, requestJobs, logger })
 
@@ -174,7 +175,7 @@ startReconcile({
   jobs: jobsBucket,
   control,
   policies: configuration.relationships,
-  periodMs: settings.TWINSCOPE_RECONCILE_SECONDS * 1_000,
+  periodMs: reconcileMs,
   logger,
   signal,
 })

@@ -5,6 +5,9 @@
 import { idempotencyKey } from '#contracts/subjects.ts'
 import type { Bucket } from '#messaging/buckets.ts'
 
+/** Somebody else is faster once; whoever is refused again and again has met a NATS that contradicts itself. */
+const MAX_TRIES = 10
+
 export function createPlaces(bucket: Bucket) {
   const keyOf = (job: string) => idempotencyKey(`placed ${job}`)
 
@@ -15,11 +18,12 @@ export function createPlaces(bucket: Bucket) {
 
   /** Binds a job to a slot, once; resolves with the slot of whoever was first. */
   async function bind(job: string, slot: string): Promise<string> {
-    for (;;) {
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
       const bound = await find(job)
       if (bound !== undefined) return bound
       if ((await bucket.create(keyOf(job), slot)) !== undefined) return slot
     }
+    throw new Error(`job ${job} can neither be placed in ${slot} nor found where somebody else has placed it`)
   }
 
   return { find, bind }

@@ -50,11 +50,14 @@ export function createRequestJobs({
   fleet,
   jobs,
   places,
+  reconcileMs,
 }: {
   readonly messaging: Messaging
   readonly fleet: FleetView
   readonly jobs: Jobs
   readonly places: Places
+  /** What cannot be resolved is looked at again at least so often. Milliseconds. */
+  readonly reconcileMs: number
 }) {
   /** The outcome of the job that an act is about, in the relationship of the act. */
   async function outcomeFor(of: string, { name, servers }: RelationshipPolicy): Promise<Outcome | undefined> {
@@ -152,8 +155,10 @@ export function createRequestJobs({
     }
   }
 
+  const untilResolvedMs = (waits: number) => Math.min(waitDelayMs('unreachable', waits), reconcileMs)
+
   function waiting(job: Job, detail: string): Job {
-    const dueAt = new Date(Date.now() + waitDelayMs('unreachable', job.waits)).toISOString()
+    const dueAt = new Date(Date.now() + untilResolvedMs(job.waits)).toISOString()
     return { ...job, waits: job.waits + 1, pendingReason: 'unreachable', pendingDetail: detail, dueAt }
   }
 
@@ -217,8 +222,15 @@ export function createRequestJobs({
     await placeIn(slot, request, base, fan)
   }
 
-  /** Another look at a request that could not be resolved. */
+  /** Due later than any wait lasts: it was put off by a clock that was ahead. */
+  function isDue({ dueAt }: Job): boolean {
+    const inMs = dueAt === undefined ? 0 : Date.parse(dueAt) - Date.now()
+    return inMs <= 0 || inMs > untilResolvedMs(Number.MAX_SAFE_INTEGER)
+  }
+
+  /** Another look at a request that could not be resolved, if it is due. */
   async function resolveAgain(stored: StoredJob, request: ReplicationRequested): Promise<void> {
+    if (!isDue(stored.job)) return
     const { unresolved: _, pendingReason: __, pendingDetail: ___, dueAt: ____, ...job } = stored.job
     const fan = await resolve(request)
     if (fan.kind === 'refused') return await refuse(asAsked(job, request), fan.refusal)

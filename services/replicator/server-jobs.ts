@@ -53,8 +53,7 @@ export function createServerJobs(jobs: Jobs, requestJobs: RequestJobs) {
   async function settleOne(stored: StoredJob): Promise<void> {
     const { job } = stored
     if (job.unresolved !== undefined) {
-      if (job.dueAt === undefined || Date.parse(job.dueAt) <= Date.now())
-        await requestJobs.resolveAgain(stored, job.unresolved)
+      await requestJobs.resolveAgain(stored, job.unresolved)
       return
     }
     const finals = await Promise.all((job.children ?? []).map((child) => jobs.finalOf(child.slot, child.job)))

@@ -13,7 +13,7 @@ import { connectMessaging, type Messaging } from '#messaging/connection.ts'
 import { provision } from '#messaging/provision.ts'
 import type { Fleet } from '#replicator/fan-out.ts'
 import type { FleetView } from '#replicator/fleet.ts'
-import { createJobs, type Jobs } from '#replicator/jobs.ts'
+import { createJobs, type Jobs, type StoredJob } from '#replicator/jobs.ts'
 import { createPlaces, type Places } from '#replicator/places.ts'
 import { outcomeOf } from '#replicator/report.ts'
 import { createRequestJobs, type RequestBase, type RequestJobs } from '#replicator/request-jobs.ts'
@@ -23,6 +23,9 @@ const logger = createLogger({ service: 'test', level: 'silent' })
 const SERVERS = ['sim1', 'sim2', 'sim3']
 const [AB, AC] = ['sim1-sim2', 'sim1-sim3']
 const SCOPE = '10.0.1.0/24'
+
+/** Between two ticks. */
+const RECONCILE_MS = 60_000
 
 let nats: NatsServer
 let messaging: Messaging
@@ -69,7 +72,7 @@ function seeing({ sides, silent = [] }: Seen): RequestJobs {
     incomplete: new Set(silent),
   }
   const fleet = { policies, servers: SERVERS, view: async () => view } as unknown as FleetView
-  return createRequestJobs({ messaging, fleet, jobs, places })
+  return createRequestJobs({ messaging, fleet, jobs, places, reconcileMs: RECONCILE_MS })
 }
 
 const ofRelationship = (server: string): ReplicationRequested => ({
@@ -99,6 +102,12 @@ async function slots(): Promise<readonly string[]> {
 async function endAll(slot: string): Promise<void> {
   for (const { job } of await jobs.waiting(slot))
     await jobs.finish(job, { ...outcomeOf(job, 'final', new Date().toISOString()), status: 'replicated' })
+}
+
+async function dueIn(stored: StoredJob, ms: number): Promise<StoredJob> {
+  const updated = await jobs.update(stored, { ...stored.job, dueAt: new Date(Date.now() + ms).toISOString() })
+  assert.ok(updated)
+  return updated
 }
 
 test('refused, and handled again after the authority has moved: it stays refused', async () => {
@@ -136,8 +145,18 @@ test('scopes that could not be told, and handled again when they can: the waitin
   const stored = await jobs.find(serverSlot('sim1'), base.job)
   assert.ok(stored)
   await telling.resolveAgain(stored, ofScope)
+  assert.deepEqual(await slots(), [serverSlot('sim1')], 'not due yet')
+  await telling.resolveAgain(await dueIn(stored, 0), ofScope)
   const child = (await jobs.find(AB, `${base.job}-1`))?.job
   assert.deepEqual([child?.scopes, child?.parent], [[SCOPE], { slot: serverSlot('sim1'), job: base.job }])
+})
+
+test('a wait that a clock far ahead has made longer than any wait is not waited for', async () => {
+  await seeing({ sides: {}, silent: [AB] }).place(ofScope, base)
+  const stored = await jobs.find(serverSlot('sim1'), base.job)
+  assert.ok(stored)
+  await seeing({ sides: {} }).resolveAgain(await dueIn(stored, 46 * 60_000), ofScope)
+  assert.deepEqual((await jobs.find(AB, `${base.job}-1`))?.job.scopes, [SCOPE])
 })
 
 test('scopes that could be told, and handled again when they cannot: the job is where it was', async () => {
