@@ -75,6 +75,7 @@ export type CorrectionEffect =
 
 export type CorrectionPhase =
   | 'authority'
+  | 'revoke'
   | 'recall'
   | 'permit'
   | 'prepare'

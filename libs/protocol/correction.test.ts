@@ -128,9 +128,19 @@ test('an interrupted run asks the gates first, and writes only what is left of w
     kind: 'recalled',
     results: { b: [{ scope: SCOPE, result: 'written' }], a: [] },
   }
-  const run = drive(interrupted, [authority, recalled, prepared('new'), wanted, covered])
+  const run = drive(interrupted, [
+    authority,
+    prepared('new'),
+    prepared('new'),
+    recalled,
+    prepared('new'),
+    wanted,
+    covered,
+  ])
   assert.deepEqual(run.effects.flat(), [
     'read-authority',
+    'prepare',
+    'prepare',
     'recall',
     'uncover',
     'prepare',
@@ -149,7 +159,7 @@ test('an interrupted adoption that was written is only agreed, though it is paus
     kind: 'recalled',
     results: { a: [{ scope: SCOPE, result: 'written', baseSerial: 9 }] },
   }
-  const run = drive(interrupted, [authority, recalled])
+  const run = drive(interrupted, [authority, prepared('new'), recalled])
   assert.deepEqual(run.effects.at(-1), ['uncover', 'agree'])
 })
 
@@ -157,11 +167,11 @@ test('an interrupted adoption that was written is told, though the authority mov
   const interrupted: CorrectionRequest = { ...ADOPT, recorded: { a: [version] } }
   const moved: CorrectionInput = { kind: 'authority', side: 'b', epoch: 4 }
   const results = { a: written.kind === 'committed' ? written.results : [] }
-  const run = drive(interrupted, [moved, { kind: 'recalled', results }, { kind: 'agreed' }])
+  const run = drive(interrupted, [moved, prepared('new'), { kind: 'recalled', results }, { kind: 'agreed' }])
   assert.deepEqual([run.state.phase, run.state.refusal, run.state.results], ['finished', undefined, results])
   // Where it had not been written, it is refused after the gate was asked, not before.
-  const unwritten = drive(interrupted, [moved, { kind: 'recalled', results: {} }])
-  assert.deepEqual([unwritten.effects[1], unwritten.state.refusal?.code], [['recall'], 'authority-changed'])
+  const unwritten = drive(interrupted, [moved, prepared('old'), { kind: 'recalled', results: {} }])
+  assert.deepEqual([unwritten.effects[2], unwritten.state.refusal?.code], [['recall'], 'authority-changed'])
 })
 
 test('a commit that was refused before it began ends its cover at once; one without an answer does not', () => {
@@ -177,9 +187,18 @@ test('a commit that was refused before it began ends its cover at once; one with
 test('an interrupted run whose approved plan is gone makes the plan anew', () => {
   const interrupted: CorrectionRequest = { ...RESTORE, recorded: { b: [version] } }
   const recalled: CorrectionInput = { kind: 'recalled', results: { b: [] } }
-  const run = drive(interrupted, [authority, recalled, prepared('edited'), wanted])
+  const run = drive(interrupted, [authority, prepared('edited'), recalled, prepared('edited'), wanted])
   assert.deepEqual(run.effects.at(-1), ['plan'])
   assert.equal(run.state.approved, undefined)
+})
+
+test('an interrupted commit is made impossible before it is asked for, also where the gate refuses to prepare', () => {
+  const interrupted: CorrectionRequest = { ...ADOPT, recorded: { a: [version] } }
+  const after = (input: CorrectionInput) => drive(interrupted, [authority, input]).effects.at(-1)
+  assert.deepEqual(drive(interrupted, [authority]).effects.at(-1), ['prepare'])
+  assert.deepEqual(after({ kind: 'refused', code: 'unknown-relationship', message: 'not here' }), ['recall'])
+  assert.deepEqual(after({ kind: 'outdated', why: 'stale-epoch' }), ['recall'])
+  assert.deepEqual(after({ kind: 'side-failed', failure: { server: 'a', wait: 'unreachable', message: '' } }), ['wait'])
 })
 
 test('a failover state that is not normal makes it wait', () => {

@@ -11,8 +11,8 @@
 // Rules that the model explorer relies on:
 //   - what is wished is read after prepare, never before;
 //   - nothing is committed that was not approved: the same scopes, with what was there and what was wished then;
-//   - what was approved is recorded before the first commit. An interrupted run asks the gates what became of it, and
-//     goes on with exactly that: what was approved for the second target does not change because the first is written.
+//   - what was approved is recorded before the first commit. An interrupted run prepares every target, so
+//     that no commit can come late, asks the gates what became of it, and goes on with exactly that: what was approved for the second target does not change because the first is written.
 
 import {
   isAnythingWritten,
@@ -94,9 +94,21 @@ function onAuthority(state: CorrectionState, side: string, epoch: number): Step 
   const next: CorrectionState = { ...state, side, epoch }
   // First of all what was written already: whatever has changed since, it is told.
   if (state.approved !== undefined && state.rounds === 0) {
-    return { state: { ...next, phase: 'recall' }, effects: [{ kind: 'recall', targets: targetsOf(state) }] }
+    return revoke(next, 0)
   }
   return begin(next)
+}
+
+/** A prepare at every target makes the interrupted commits impossible; only then nothing can happen after it was asked. */
+function revoke(state: CorrectionState, at: number): Step {
+  const targets = targetsOf(state)
+  const target = targets[at]
+  if (target === undefined) return { state: { ...state, phase: 'recall' }, effects: [{ kind: 'recall', targets }] }
+  const place = { target, side: state.side as string, epoch: state.epoch as number }
+  return {
+    state: { ...state, phase: 'revoke', at },
+    effects: [{ kind: 'prepare', ...place, scopes: state.request.scopes }],
+  }
 }
 
 /** Where a target is written, nobody needs to cover for it any more; the interrupted run could not say so. */
@@ -226,6 +238,8 @@ function onCommitted(state: CorrectionState, results: readonly CommittedScope[])
   return agree(withResults(state, targetOf(state), results))
 }
 
+const REVOKED: ReadonlySet<CorrectionInput['kind']> = new Set(['prepared', 'refused', 'outdated'])
+
 /** Inputs that do not fit the phase come from an effect that was overtaken; they change nothing. */
 export function stepCorrection(state: CorrectionState, input: CorrectionInput): Step {
   if (state.phase === 'finished' || state.phase === 'waiting') return { state, effects: [] }
@@ -236,6 +250,8 @@ export function stepCorrection(state: CorrectionState, input: CorrectionInput): 
   // Perhaps the target is still being written: then the cover has to end by itself.
   if (input.kind === 'side-failed')
     return (NOT_BEGUN.has(input.failure.wait) ? ended : (step: Step) => step)(wait(state, input.failure))
+  // A gate that refuses to prepare for this epoch commits nothing of an earlier one either.
+  if (state.phase === 'revoke') return REVOKED.has(input.kind) ? revoke(state, state.at + 1) : { state, effects: [] }
   if (input.kind === 'refused') return ended(finish(state, { code: input.code, message: input.message }))
   if (input.kind === 'outdated') return ended(again(state, input.why))
   if (input.kind === 'no-authority') return finish(state, { code: 'authority-unknown', message: input.message })
