@@ -79,6 +79,8 @@ async function main(): Promise<number> {
       )
       for (const { atMs, act } of schedule.steps)
         process.stdout.write(`${atMs.toFixed(0).padStart(8)} ms  ${describeAct(act)}\n`)
+      for (const { atMs, act } of schedule.afterwards)
+        process.stdout.write(`${atMs.toFixed(0).padStart(8)} ms after healing  ${describeAct(act)}\n`)
     }
     return 0
   }

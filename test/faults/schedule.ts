@@ -76,6 +76,8 @@ export type Schedule = {
   readonly faults: number
   readonly lengthMs: number
   readonly steps: readonly Step[]
+  /** Edits in the healed world: `atMs` counts from when everything runs again. */
+  readonly afterwards: readonly (Step & { readonly act: Edit })[]
 }
 
 export type Timing = {
@@ -91,7 +93,14 @@ export const LOCK_TTL_MS = 30_000
 export const RECONCILE_MS = 60_000
 
 const FAULTS = { min: 20, max: 26 }
-const EDITS = { min: 24, max: 36 }
+const EDITS = { min: 56, max: 76 }
+const EDITS_AFTERWARDS = { min: 20, max: 26 }
+/** For how long they go on, before it is divided. Milliseconds. */
+const AFTERWARDS_MS = 80_000
+/** Of each relationship so many scopes are edited afterwards: what the faults left of the others must be seen. */
+const SCOPES_AFTERWARDS = 2
+/** Share of the edits that are made on the authoritative side; of the others many hold their scope for the rest of the run. */
+const SOURCE_SHARE = 0.9
 const REQUESTS = { min: 6, max: 12 }
 
 /** How often each kind is drawn, in parts. */
@@ -124,17 +133,34 @@ export function makeSchedule(seed: number, timing: Timing): Schedule {
   }))
   const edits = random.integer(EDITS.min, EDITS.max)
   for (let index = 0; index < edits; index++) {
-    steps.push({ atMs: random.between(0, lengthMs) / scale, act: makeEdit(`e${seed}-${index}`, random) })
+    steps.push({ atMs: random.between(0, lengthMs) / scale, act: makeEdit(`e${seed}-${index}`, random, SOURCE_SHARE) })
   }
   const requests = random.integer(REQUESTS.min, REQUESTS.max)
   for (let index = 0; index < requests; index++) {
     steps.push({ atMs: random.between(0, lengthMs) / scale, act: makeRequest(`R${seed}-${index}`, random) })
   }
+  const edited = RELATIONSHIPS.flatMap(({ authority, scopes }) =>
+    random
+      .shuffled(scopes.slice(0, -1))
+      .slice(0, SCOPES_AFTERWARDS)
+      .map((scope) => ({ server: authority as Server, scope })),
+  )
+  const afterwards = Array.from({ length: random.integer(EDITS_AFTERWARDS.min, EDITS_AFTERWARDS.max) }, (_, index) => ({
+    atMs: random.between(0, AFTERWARDS_MS) / scale,
+    act: {
+      kind: 'edit',
+      ...random.pick(edited),
+      how: 'change',
+      name: `a${seed}-${index}`,
+      persist: random.chance(0.8),
+    } as const,
+  }))
   return {
     seed,
     faults: kinds.length,
     lengthMs: lengthMs / scale,
     steps: steps.toSorted((a, b) => a.atMs - b.atMs),
+    afterwards: afterwards.toSorted((a, b) => a.atMs - b.atMs),
   }
 }
 
@@ -184,9 +210,9 @@ function makeFault(kind: Fault['kind'], random: Random, scale: number): Fault {
   }
 }
 
-function makeEdit(name: string, random: Random): Edit {
+function makeEdit(name: string, random: Random, sourceShare: number): Edit {
   const relationship = random.pick(RELATIONSHIPS)
-  const isSource = random.chance(0.8)
+  const isSource = random.chance(sourceShare)
   const scope = random.pick(relationship.scopes)
   const how = random.chance(isSource ? 0.8 : 0.4)
     ? 'change'
