@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { campaign, describeRun, describeSummary } from './campaign.ts'
 import { makeSchedule } from './schedule.ts'
+import { simulatedFleet } from './simulated-fleet.ts'
 
 /** Repeatable: `npm run faults -- --runs 1 --seed …` with the number that a failure names. */
 const SEED = 1
@@ -18,6 +19,7 @@ const LENGTH_MS = 120_000
 
 test(`up to ${RUNS} runs with random faults show no violation`, { timeout: 290_000 }, async (t) => {
   const summary = await campaign({
+    fleetOf: simulatedFleet,
     runs: RUNS,
     seed: SEED,
     scale: SCALE,
@@ -37,11 +39,12 @@ test(`up to ${RUNS} runs with random faults show no violation`, { timeout: 290_0
 
 test('the same seed makes the same schedule, another one another, and each has at least 20 faults', () => {
   const timing = { scale: SCALE, lengthMs: LENGTH_MS }
-  assert.deepEqual(makeSchedule(7, timing), makeSchedule(7, timing))
-  assert.notDeepEqual(makeSchedule(7, timing).steps, makeSchedule(8, timing).steps)
+  const fleet = simulatedFleet()
+  assert.deepEqual(makeSchedule(7, timing, fleet), makeSchedule(7, timing, fleet))
+  assert.notDeepEqual(makeSchedule(7, timing, fleet).steps, makeSchedule(8, timing, fleet).steps)
   const kinds = new Set<string>()
   for (let seed = 0; seed < 200; seed++) {
-    const schedule = makeSchedule(seed, timing)
+    const schedule = makeSchedule(seed, timing, fleet)
     assert.ok(schedule.faults >= 20)
     for (const { act } of schedule.steps) kinds.add(act.kind)
   }

@@ -4,17 +4,20 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Fleet } from './fleet.ts'
 import { bearableScale, slowness } from './lag.ts'
 import { type RunResult, run } from './run.ts'
 import { makeSchedule } from './schedule.ts'
 
 export type CampaignOptions = {
+  /** The servers of a run, by its seed. */
+  readonly fleetOf: (seed: number) => Fleet
   readonly runs: number
   readonly seed: number
   /** What all times are divided by; a busy machine gets more time. */
   readonly scale: number
-  /** Of the part with faults of each run, before it is divided by `scale`. Milliseconds. */
-  readonly lengthMs: number
+  /** Of the part with faults of each run, before it is divided by `scale`. Milliseconds, default the fleet's. */
+  readonly lengthMs?: number
   /** Runs at the same time. */
   readonly parallel: number
   /** No run is begun after this. Milliseconds. */
@@ -50,11 +53,14 @@ export async function campaign(options: CampaignOptions): Promise<Summary> {
     while (begun < options.runs) {
       if (options.untilMs !== undefined && performance.now() - startedAt > options.untilMs) return
       const seed = options.seed + begun++
-      const { lengthMs, without } = options
+      const { without } = options
+      const fleet = options.fleetOf(seed)
+      const lengthMs = options.lengthMs ?? fleet.lengthMs
       try {
         const scale = bearableScale(options.scale, await slowness())
         const result = await run({
-          schedule: makeSchedule(seed, { scale, lengthMs }),
+          fleet,
+          schedule: makeSchedule(seed, { scale, lengthMs }, fleet),
           scale,
           compiled,
           ...(without && { without }),
@@ -87,13 +93,15 @@ export async function campaign(options: CampaignOptions): Promise<Summary> {
 
 export function describeRun(result: RunResult | FailedRun): string {
   if ('failure' in result) return `✗ seed ${result.seed}: the harness failed: ${result.failure}`
-  const { seed, scale, faults, writes, requests, held, violations, wallMs, settledAfterMs, directory } = result
+  const { seed, title, scale, faults, writes, requests, held, violations, wallMs, settledAfterMs, directory } = result
   const settled =
     settledAfterMs === undefined ? 'not settled' : `settled after ${(settledAfterMs / 1_000).toFixed(1)} s`
   const numbers = `${faults} faults, ${writes} writes, ${requests} requests, ${held} held, ${settled}, ${(wallMs / 1_000).toFixed(0)} s, times / ${scale.toFixed(1)}`
-  if (violations.length === 0) return `✓ seed ${seed}: ${numbers}`
+  if (violations.length === 0) return `✓ seed ${seed}, ${title}: ${numbers}`
   const lines = violations.map(({ invariant, message }) => `    ${invariant}: ${message}`)
-  return [`✗ seed ${seed}: ${numbers}, ${violations.length} violations; logs in ${directory}`, ...lines].join('\n')
+  return [`✗ seed ${seed}, ${title}: ${numbers}, ${violations.length} violations; logs in ${directory}`, ...lines].join(
+    '\n',
+  )
 }
 
 /** The last line of a campaign. */

@@ -3,12 +3,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { headers, type NatsConnection, type StoredMsg } from 'nats'
 import type { Evidence } from './checker/evidence.ts'
-import { SERVERS, type Server } from './fleet.ts'
+import type { Server } from './fleet.ts'
 import { wipeNats } from './gather.ts'
+import { type LinkName, type PartName, watcherOf } from './layout.ts'
 import type { LedgerReader } from './ledger-reader.ts'
 import type { Random } from './random.ts'
 import { flushRedis } from './redis.ts'
-import type { Fault, LinkName, PartName } from './schedule.ts'
+import type { Fault } from './schedule.ts'
 import { monotonicMs, type World } from './world.ts'
 
 /** What the harness notes for the checker while it disturbs. */
@@ -50,8 +51,9 @@ export function createDisturbance(options: {
 
   /** Whoever writes to a server, or what is written to, was disturbed. */
   function noteInterruption(name: PartName | LinkName): void {
-    for (const [index, server] of SERVERS.entries())
-      if (name === server || name.startsWith(`watcher${index + 1}`)) interrupted(server)
+    const { servers } = world.fleet
+    for (const server of servers)
+      if (name === server || name.startsWith(watcherOf(servers, server))) interrupted(server)
   }
 
   const partOf = (name: PartName) => {
@@ -108,23 +110,11 @@ export function createDisturbance(options: {
 
   async function trouble(fault: Extract<Fault, { kind: 'dhcp-trouble' }>): Promise<void> {
     const { server } = fault
-    const faults = {
-      lose: { loseNextWrite: 'reset' },
-      swallow: { swallowNextAnswer: 'reset' },
-      refuse: { refuseNextWrite: 'this configuration is not acceptable today' },
-      'read-only': { persist: 'read-only' },
-      slow: { answerDelayMs: 200 },
-      truncate: { truncateReads: true },
-    } as const
     interrupted(server)
-    await world.admin(server).setFaults(server, faults[fault.trouble])
+    await world.dhcp.trouble(server, fault.trouble)
     last(fault.forMs, async () => {
       // Killed in this very moment, it cannot be asked; healing ends the trouble once more, and fails where it cannot.
-      if (partOf(server).isReady)
-        await world
-          .admin(server)
-          .setFaults(server, {})
-          .catch(() => {})
+      if (partOf(server).isReady) await world.dhcp.calm(server).catch(() => {})
     })
   }
 
@@ -166,7 +156,7 @@ export function createDisturbance(options: {
       }
       case 'restart-dhcp':
         interrupted(fault.server)
-        return await world.admin(fault.server).restart(fault.server, fault.file)
+        return await world.dhcp.restart(fault.server, fault.file)
       case 'dhcp-trouble':
         return await trouble(fault)
       case 'clock': {

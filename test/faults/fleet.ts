@@ -1,71 +1,95 @@
-// The fleet that every run works on: three servers, two relationships over the first of them, which is the source in
-// one and the target in the other, with the two ends of every policy.
+// What a run works on: DHCP servers of one kind, and the relationships between them. A kind says how its servers are
+// started, edited, restarted and disturbed, and where each of them records what is written to it.
 
-import type { ServerDescription } from '#simulator/description.ts'
-import { sample } from '#simulator/sample.ts'
-import type { Relationship } from './checker/evidence.ts'
+import type { LogLine, Relationship } from './checker/evidence.ts'
+import type { Part } from './part.ts'
 
-export const SERVERS = ['sim1', 'sim2', 'sim3'] as const
-export type Server = (typeof SERVERS)[number]
+/** A server's name: of its part, in the configuration and in the evidence. */
+export type Server = string
 
-/** Scopes that are there at the start; one more of each relationship is created and deleted during the run. */
-const SCOPES = sample({ scopes: 8, first: '10.0.1.0', reservations: 3 })
-const FIRST_HALF = SCOPES.slice(0, 4)
-const SECOND_HALF = SCOPES.slice(4)
-const keys = (scopes: readonly { readonly key: string }[]) => scopes.map(({ key }) => key)
-
-export const RELATIONSHIPS: readonly Relationship[] = [
-  {
-    name: 'sim1-sim2',
-    authority: 'sim1',
-    partner: 'sim2',
-    scopes: [...keys(FIRST_HALF), '10.0.9.0/24'],
-    onForeignEdit: 'hold',
-    onConflict: 'hold',
-    prune: 'ask',
-    onAuthorityLoss: 'agree',
-  },
-  {
-    name: 'sim1-sim3',
-    authority: 'sim3',
-    partner: 'sim1',
-    scopes: [...keys(SECOND_HALF), '10.0.10.0/24'],
-    onForeignEdit: 'revert',
-    onConflict: 'authority-wins',
-    prune: 'on',
-    onAuthorityLoss: 'hold',
-  },
-]
+/** Which file a DHCP server comes up with: the one it would read, the one before the last persist, the first one. */
+export type RestartFile = 'latest' | 'previous' | 'initial'
 
 /**
- * A scope as an operator would make it, named so that no two edits give the same content. It has reservations and
- * options as the others do: to remove the last of a kind is held by a limit, and the limits are not what is looked at here.
+ * `lose`: the next write does not arrive; `swallow`: it does, and is not answered; `refuse`: it is answered with an
+ * error; `read-only`: the file cannot be written; `slow`: answers take longer; `truncate`: reads give half of the text.
  */
-export function newScope(key: string, name: string) {
-  const [made] = sample({ scopes: 1, first: key.slice(0, key.indexOf('/')), reservations: 1 })
-  if (made === undefined) throw new Error('a sample of one scope has one')
-  return { ...made, id: 1_000 + Number(key.split('.')[2]), properties: { name, 'valid-lifetime': 3_600 } }
+export const TROUBLES = ['lose', 'swallow', 'refuse', 'read-only', 'slow', 'truncate'] as const
+export type Trouble = (typeof TROUBLES)[number]
+
+/** What somebody does to one scope of a server, past Twinscope. */
+export type Edit = {
+  readonly kind: 'edit'
+  readonly server: Server
+  readonly scope: string
+  /** `agree`: the same as the other side has, as when somebody undoes a foreign edit. */
+  readonly how: 'change' | 'delete' | 'create' | 'agree'
+  /** Unique: no two edits give the same content. */
+  readonly name: string
+  /** False: it runs, and is gone after a restart. */
+  readonly persist: boolean
 }
 
-export function describeServer(server: Server, port: number): ServerDescription {
-  const own = RELATIONSHIPS.filter(({ authority, partner }) => authority === server || partner === server)
-  const present = new Set(own.flatMap(({ scopes }) => scopes))
-  return {
-    name: server,
-    port,
-    scopes: SCOPES.filter(({ key }) => present.has(key)),
-    relationships: own.map(({ name, authority, partner, scopes }) => ({
-      name,
-      partner: authority === server ? partner : authority,
-      scopes,
-    })),
-  }
+/** What schedules are made by. Nothing is started for it. */
+export type FleetShape = {
+  /** For the line of a run. */
+  readonly title: string
+  readonly servers: readonly Server[]
+  readonly relationships: readonly Relationship[]
+  /** Of the part with faults, before it is divided. Milliseconds. */
+  readonly lengthMs: number
+  /** How many edits there are meanwhile. */
+  readonly edits: { readonly min: number; readonly max: number }
+  /** For how long a server that is killed stays away at most, before it is divided. Milliseconds. */
+  readonly serverDownMs: number
+  /** An operator confirms an authority that went with NATS. */
+  readonly isConfirming: boolean
 }
 
-/** The configuration of the services; each server is reached by a way of its own. */
-export function configurationText(controls: Readonly<Record<Server, string>>): string {
-  const relationships = RELATIONSHIPS.map(
-    (one) => `  - name: ${one.name}
+export type Fleet<F extends RunningFleet = RunningFleet> = FleetShape & {
+  /** Makes everything ready for the servers' parts to be started. */
+  open(place: FleetPlace): Promise<F>
+}
+
+export type FleetPlace = {
+  /** Of the run. */
+  readonly directory: string
+  /** What all times are divided by. */
+  readonly scale: number
+  /** Directory for compiled modules, shared by many runs. */
+  readonly compiled?: string
+}
+
+export type RunningFleet = {
+  /** One of each server, with its name. */
+  readonly parts: readonly Part[]
+  /** Where a server is reached by TCP: what a link leads to. */
+  portOf(server: Server): number
+  /** The configuration of the services; each server is reached by a port of its link. */
+  configurationText(ports: (server: Server) => number): string
+  /** Says what was done, or why not. A server that is down cannot be edited: that rejects. */
+  edit(edit: Edit): Promise<string>
+  restart(server: Server, file: RestartFile): Promise<void>
+  trouble(server: Server, trouble: Trouble): Promise<void>
+  /** Ends the trouble. */
+  calm(server: Server): Promise<void>
+  writeLogs(): Record<Server, readonly LogLine[]>
+  /** Resolves when the servers, all of which run, serve together as they are meant to. */
+  normal(): Promise<void>
+  /** After the parts have ended. */
+  close(): Promise<void>
+}
+
+export function partnerIn(relationships: readonly Relationship[], { server, scope }: Edit): Server {
+  const relationship = relationships.find(({ scopes }) => scopes.includes(scope))
+  if (relationship === undefined) throw new Error(`${scope} is in no relationship`)
+  const { authority, partner } = relationship
+  return authority === server ? partner : authority
+}
+
+/** A relationship in the services' configuration. The limits are not what is looked at here. */
+export function relationshipText(one: Relationship): string {
+  return `  - name: ${one.name}
     servers: [${one.authority}, ${one.partner}]
     authority: ${one.authority}
     mode: automatic
@@ -75,8 +99,5 @@ export function configurationText(controls: Readonly<Record<Server, string>>): s
     prune: ${one.prune}
     on-authority-loss: ${one.onAuthorityLoss}
     limits: { delete-ratio: 1, update-ratio: 1, scopes-ratio: 1, max-scope-deletes: 5 }
-`,
-  )
-  const servers = SERVERS.map((name) => `  - { name: ${name}, kind: simulated, control: "${controls[name]}" }\n`)
-  return `servers:\n${servers.join('')}relationships:\n${relationships.join('')}`
+`
 }

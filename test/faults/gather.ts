@@ -2,7 +2,6 @@
 
 import type { NatsConnection } from 'nats'
 import type { Evidence } from './checker/evidence.ts'
-import { RELATIONSHIPS } from './fleet.ts'
 import { connectPast, type LedgerReader } from './ledger-reader.ts'
 import type { Operator } from './operate.ts'
 import { monotonicMs, type World } from './world.ts'
@@ -22,8 +21,8 @@ export function gatherer(
   return async (settledAtMs) => {
     await ledger.read(nats)
     return {
-      relationships: RELATIONSHIPS,
-      logs: world.writeLogs(),
+      relationships: world.fleet.relationships,
+      logs: world.dhcp.writeLogs(),
       ledger: [...ledger.entries],
       requests: [...operator.requests],
       ...happened(),

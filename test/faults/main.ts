@@ -3,8 +3,10 @@
 import { parseArgs } from 'node:util'
 import { prepare } from '#local/prepare.ts'
 import { campaign, describeRun, describeSummary } from './campaign.ts'
+import type { Fleet } from './fleet.ts'
 import { play, targetedOf } from './play.ts'
 import { describeAct, makeSchedule } from './schedule.ts'
+import { simulatedFleet } from './simulated-fleet.ts'
 import { isProtection, PROTECTIONS, type Protection } from './without.ts'
 
 const HELP = `npm run faults -- [--runs N] [--seed S] [--minutes M] [--scale K] [--parallel P] [--without PROTECTION] [--show]
@@ -21,9 +23,6 @@ const HELP = `npm run faults -- [--runs N] [--seed S] [--minutes M] [--scale K] 
                 Violations are what is wanted then; the exit code is 0 only if there are some: where a targeted
                 schedule is about it, the one that is expected
   --show        prints the schedules instead of running them`
-
-/** Of the part with faults of each run, before it is divided. Milliseconds. */
-const LENGTH_MS = 200_000
 
 function count(text: string | undefined, fallback: number, name: string, min = 1): number {
   if (text === undefined) return fallback
@@ -69,13 +68,15 @@ async function main(): Promise<number> {
   const seed = count(values.seed, Math.floor(Date.now() / 1_000), 'seed', 0)
   const scale = count(values.scale, 20, 'scale')
   const { without } = values
+  const fleetOf: (seed: number) => Fleet = simulatedFleet
   if (without !== undefined && !isProtection(without))
     throw new Error(`--without ${without}: there is no such protection; there are: ${PROTECTIONS.join(', ')}`)
   if (values.show === true) {
     for (let index = 0; index < runs; index++) {
-      const schedule = makeSchedule(seed + index, { scale, lengthMs: LENGTH_MS })
+      const fleet = fleetOf(seed + index)
+      const schedule = makeSchedule(seed + index, { scale, lengthMs: fleet.lengthMs }, fleet)
       process.stdout.write(
-        `seed ${schedule.seed}, ${schedule.faults} faults in ${(schedule.lengthMs / 1_000).toFixed(1)} s\n`,
+        `seed ${schedule.seed}, ${fleet.title}, ${schedule.faults} faults in ${(schedule.lengthMs / 1_000).toFixed(1)} s\n`,
       )
       for (const { atMs, act } of schedule.steps)
         process.stdout.write(`${atMs.toFixed(0).padStart(8)} ms  ${describeAct(act)}\n`)
@@ -92,10 +93,10 @@ async function main(): Promise<number> {
   const isShown = without === undefined ? undefined : await showNeeded(without)
   process.stdout.write(`faults: ${runs} runs from seed ${seed}, times divided by ${scale}\n`)
   const summary = await campaign({
+    fleetOf,
     runs,
     seed,
     scale,
-    lengthMs: LENGTH_MS,
     parallel: count(values.parallel, 1, 'parallel'),
     ...(values.minutes === undefined ? {} : { untilMs: count(values.minutes, 1, 'minutes') * 60_000 }),
     ...(without === undefined ? {} : { without }),

@@ -1,10 +1,8 @@
-// What people do meanwhile: edits at the DHCP servers, and requests. Past every link: they have ways of their own.
+// What people ask of Twinscope meanwhile. Past every link: they have ways of their own.
 
 import { headers, type NatsConnection } from 'nats'
-import type { Scope, ScopeKey } from '#dhcp/scope.ts'
 import type { Request } from './checker/evidence.ts'
-import { newScope, RELATIONSHIPS, type Server } from './fleet.ts'
-import type { Ask, Edit } from './schedule.ts'
+import type { Ask } from './schedule.ts'
 import { monotonicMs, type World } from './world.ts'
 
 const REQUESTER = 'faults'
@@ -12,8 +10,7 @@ const REQUESTER = 'faults'
 const ACKNOWLEDGE_MS = 2_000
 
 export type Operator = {
-  /** Says what was done, or why not. A server that is down cannot be edited. */
-  edit(edit: Edit): Promise<string>
+  /** Says what became of it. */
   ask(ask: Ask): Promise<string>
   /** Confirms the side of a relationship whose authority NATS has lost; resolves when that is accepted. */
   confirm(relationship: string, side: string): Promise<void>
@@ -23,42 +20,6 @@ export type Operator = {
 
 export function createOperator({ world, nats }: { readonly world: World; readonly nats: NatsConnection }): Operator {
   const requests: Request[] = []
-
-  async function scopeAt(server: Server, scope: string): Promise<Scope | undefined> {
-    return (await world.admin(server).scopes(server)).find(({ key }) => key === scope)
-  }
-
-  function partnerOf({ server, scope }: Edit): Server {
-    const relationship = RELATIONSHIPS.find(({ scopes }) => scopes.includes(scope))
-    if (relationship === undefined) throw new Error(`${scope} is in no relationship`)
-    const { authority, partner } = relationship
-    return (authority === server ? partner : authority) as Server
-  }
-
-  async function edit(wanted: Edit): Promise<string> {
-    const { server, scope, how, name, persist } = wanted
-    const admin = world.admin(server)
-    const options = { persist, who: `operator ${name}` }
-    const present = await scopeAt(server, scope)
-    const put = async (content: Scope | undefined, what: string): Promise<string> => {
-      if (content === undefined) {
-        if (present === undefined) return 'it is not there'
-        await admin.deleteScope(server, scope as ScopeKey, options)
-      } else await admin.putScope(server, content, options)
-      return what
-    }
-    switch (how) {
-      case 'agree':
-        return await put(await scopeAt(partnerOf(wanted), scope), 'made as the other side has it')
-      case 'delete':
-        return await put(undefined, 'deleted')
-      case 'create':
-      case 'change':
-        return present === undefined
-          ? await put(newScope(scope, name), 'created')
-          : await put(changed(present, name), 'changed')
-    }
-  }
 
   async function askApi(ask: Ask): Promise<string> {
     const { server, relationship, scopes } = ask
@@ -118,10 +79,5 @@ export function createOperator({ world, nats }: { readonly world: World; readonl
     return 'stored'
   }
 
-  return { edit, confirm, ask: (ask) => (ask.via === 'api' ? askApi(ask) : askNats(ask)), requests }
-}
-
-/** A content that no other edit gives. */
-function changed(scope: Scope, name: string): Scope {
-  return { ...scope, properties: { ...scope.properties, name } }
+  return { confirm, ask: (ask) => (ask.via === 'api' ? askApi(ask) : askNats(ask)), requests }
 }

@@ -7,12 +7,13 @@ import type { ScopeKey } from '#dhcp/scope.ts'
 import { eventually } from '#harness/eventually.ts'
 import { check } from './checker/check.ts'
 import type { Evidence, Violation } from './checker/evidence.ts'
-import { newScope, RELATIONSHIPS, type Server } from './fleet.ts'
+import type { Server } from './fleet.ts'
 import { gatherer } from './gather.ts'
 import { startLagMeter } from './lag.ts'
 import { connectPast, createLedgerReader } from './ledger-reader.ts'
 import { createOperator } from './operate.ts'
 import { agreed, settle, startWorldAgain } from './run.ts'
+import { newScope, simulatedFleet } from './simulated-fleet.ts'
 import { PLAYED_ON, type Stage, TARGETED, type Targeted } from './targeted.ts'
 import type { Protection } from './without.ts'
 import { monotonicMs } from './world.ts'
@@ -60,7 +61,14 @@ export async function play(options: PlayOptions): Promise<Play> {
   // The order of the list: what moves the authority comes last.
   const schedules = TARGETED.filter(({ protection }) => options.of.includes(protection))
   const directory = await mkdtemp(join(tmpdir(), 'twinscope-targeted-'))
-  const world = await startWorldAgain({ seed: 0, directory, scale: SCALE, without: '', env: CALM })
+  const world = await startWorldAgain({
+    fleet: simulatedFleet(),
+    seed: 0,
+    directory,
+    scale: SCALE,
+    without: '',
+    env: CALM,
+  })
   const nats = await connectPast(world.natsUrl)
   let isGood = false
   try {
@@ -69,8 +77,9 @@ export async function play(options: PlayOptions): Promise<Play> {
     const ledger = createLedgerReader()
     const moves: NonNullable<Evidence['moves']>[number][] = []
     const { relationship, source, target } = PLAYED_ON
-    const free = (RELATIONSHIPS.find(({ name }) => name === relationship)?.scopes ?? []) as readonly ScopeKey[]
-    const present = new Set((await world.admin(source).scopes(source)).map(({ key }) => key))
+    const free = (world.fleet.relationships.find(({ name }) => name === relationship)?.scopes ??
+      []) as readonly ScopeKey[]
+    const present = new Set((await world.dhcp.admin(source).scopes(source)).map(({ key }) => key))
     const stageOf = (scope: ScopeKey): Stage => ({
       world,
       nats,
@@ -120,7 +129,7 @@ export async function play(options: PlayOptions): Promise<Play> {
       const { protection } = schedule
       const stage = stageOf(scope)
       if (!present.has(scope))
-        await world.admin(source).putScope(source, newScope(scope, 'new'), { who: 'operator new' })
+        await world.dhcp.admin(source).putScope(source, newScope(scope, 'new'), { who: 'operator new' })
       await stage.agreed()
       world.weaken(options.weakened ? protection : '')
       await schedule.play(stage)

@@ -9,16 +9,17 @@ import { eventually } from '#harness/eventually.ts'
 import { check, lastActivityMs, unsettled, type Verdict } from './checker/check.ts'
 import type { Evidence } from './checker/evidence.ts'
 import { createDisturbance, type Notes } from './disturb.ts'
-import { RELATIONSHIPS } from './fleet.ts'
+import type { Fleet, RunningFleet } from './fleet.ts'
 import { gatherer } from './gather.ts'
 import { type LagMeter, startLagMeter } from './lag.ts'
 import { connectPast, createLedgerReader } from './ledger-reader.ts'
 import { createOperator, type Operator } from './operate.ts'
 import { createRandom } from './random.ts'
-import { describeAct, type Schedule, SERVICES, type Step } from './schedule.ts'
-import { monotonicMs, startWorld, type World } from './world.ts'
+import { describeAct, type Schedule, type Step } from './schedule.ts'
+import { monotonicMs, startWorld, type World, type WorldOptions } from './world.ts'
 
 export type RunOptions = {
+  readonly fleet: Fleet
   readonly schedule: Schedule
   readonly scale: number
   /** Directory for compiled modules, shared by many runs. */
@@ -29,6 +30,8 @@ export type RunOptions = {
 
 export type RunResult = Verdict & {
   readonly seed: number
+  /** What the servers were. */
+  readonly title: string
   readonly scale: number
   readonly faults: number
   readonly requests: number
@@ -48,17 +51,18 @@ const SLACK_MS = 2_000
 const SLACK_OF_START = 0.25
 
 export async function run(options: RunOptions): Promise<RunResult> {
-  const { schedule, scale } = options
+  const { schedule, scale, fleet } = options
   const startedAt = performance.now()
   const directory = await mkdtemp(join(tmpdir(), `twinscope-faults-${schedule.seed}-`))
   const log = createWriteStream(join(directory, 'run.log'))
   const say = (text: string) => log.write(`${new Date().toISOString()} ${monotonicMs().toFixed(1)} ${text}\n`)
-  say(`seed ${schedule.seed}`)
+  say(`seed ${schedule.seed}, ${fleet.title}`)
   for (const { atMs, act } of schedule.steps) say(`planned ${atMs.toFixed(0).padStart(6)} ms  ${describeAct(act)}`)
   for (const { atMs, act } of schedule.afterwards)
     say(`planned ${atMs.toFixed(0).padStart(6)} ms after healing  ${describeAct(act)}`)
 
   const world = await startWorldAgain({
+    fleet,
     seed: schedule.seed,
     directory,
     scale,
@@ -86,7 +90,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
         await sleep(Math.max(0, beganAt + atMs - performance.now()))
         const done =
           act.kind === 'edit'
-            ? operator.edit(act)
+            ? world.dhcp.edit(act)
             : act.kind === 'request'
               ? operator.ask(act)
               : disturbance.perform(act).then(() => 'done')
@@ -105,7 +109,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     await disturbance.over()
     await world.heal()
     say('healed')
-    const confirmations = await confirmLost(world, operator, notes, schedule.seed)
+    const confirmations = await confirmLost(world, operator, notes)
     for (const { relationship } of confirmations) say(`confirmed the authority of ${relationship}`)
     await perform(schedule.afterwards)
     const healedAtMs = monotonicMs()
@@ -132,6 +136,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     return {
       ...verdict,
       seed: schedule.seed,
+      title: fleet.title,
       scale,
       faults: schedule.faults,
       requests: operator.requests.length,
@@ -150,14 +155,14 @@ export async function run(options: RunOptions): Promise<RunResult> {
 
 /** A run whose gates were whole after all would show nothing. */
 function assertWeakened(world: World, without: string): void {
-  const missing = SERVICES.filter((name) => name.startsWith('watcher') && !world.weakened(without).includes(name))
+  const missing = world.services.filter((name) => name.startsWith('watcher') && !world.weakened(without).includes(name))
   if (missing.length > 0) throw new Error(`the gates of ${missing.join(', ')} do not run without ${without}`)
 }
 
 /** A port that was free may be somebody else's by the time it is listened on. */
 const START_TRIES = 3
 
-export async function startWorldAgain(options: Parameters<typeof startWorld>[0]): Promise<World> {
+export async function startWorldAgain<F extends RunningFleet>(options: WorldOptions<F>): Promise<World<F>> {
   for (let tries = 1; ; tries++) {
     try {
       return await startWorld(options)
@@ -192,15 +197,11 @@ export async function settle(
   }
 }
 
-/** Of three runs in four an operator confirms the authorities that went with NATS; in the others they stay lost. */
-async function confirmLost(
-  world: World,
-  operator: Operator,
-  { wipes }: Notes,
-  seed: number,
-): Promise<Evidence['confirmations']> {
-  if (wipes.length === 0 || seed % 4 === 3) return []
-  const lost = RELATIONSHIPS.filter(({ onAuthorityLoss }) => onAuthorityLoss === 'hold')
+/** An operator confirms the authorities that went with NATS, where the fleet has one who does. */
+async function confirmLost(world: World, operator: Operator, { wipes }: Notes): Promise<Evidence['confirmations']> {
+  const { isConfirming, relationships } = world.fleet
+  if (wipes.length === 0 || !isConfirming) return []
+  const lost = relationships.filter(({ onAuthorityLoss }) => onAuthorityLoss === 'hold')
   for (const { name, authority } of lost) {
     await eventually(() => operator.confirm(name, authority), {
       timeoutMs: 60_000,
@@ -224,7 +225,7 @@ export async function agreed(world: World): Promise<void> {
     async () => {
       const response = await fetch(new URL('/v1/relationships', world.statusUrl))
       const { items } = (await response.json()) as Listed
-      if (items.length < RELATIONSHIPS.length) throw new Error('not all relationships are known')
+      if (items.length < world.fleet.relationships.length) throw new Error('not all relationships are known')
       for (const { name, sync, counts } of items)
         if (sync !== 'in-sync' || counts.agreed !== counts.total)
           throw new Error(`${name} is ${sync}, ${counts.agreed} of ${counts.total} agreed`)

@@ -1,23 +1,8 @@
 // What happens in one run, and when: made of a seed and nothing else, so that it can be made again.
 
-import { RELATIONSHIPS, SERVERS, type Server } from './fleet.ts'
+import type { Edit, FleetShape, RestartFile, Server, Trouble } from './fleet.ts'
+import { type LinkName, layoutOf, type PartName, type Service } from './layout.ts'
 import { createRandom, type Random } from './random.ts'
-
-/** Services, and what they stand on. */
-export const SERVICES = ['watcher1', 'watcher2', 'watcher3', 'replicator1', 'replicator2', 'status'] as const
-export type Service = (typeof SERVICES)[number]
-export const PARTS = [...SERVICES, 'nats', 'redis', ...SERVERS] as const
-export type PartName = (typeof PARTS)[number]
-
-/** `watcher1-nats`, `replicator2-redis`, `watcher3-sim3` … */
-export type LinkName = string
-export const NATS_LINKS: readonly LinkName[] = SERVICES.map((service) => `${service}-nats`)
-export const LINKS: readonly LinkName[] = [
-  ...NATS_LINKS,
-  'replicator1-redis',
-  'replicator2-redis',
-  ...SERVERS.map((server, index) => `watcher${index + 1}-${server}`),
-]
 
 export type Fault =
   | { readonly kind: 'kill'; readonly part: PartName; readonly downMs: number }
@@ -38,26 +23,14 @@ export type Fault =
   /** Messages that NATS has already are stored again under other message ids, in another order. */
   | { readonly kind: 'replay'; readonly what: 'changes' | 'requests' | 'wakeups'; readonly count: number }
   | { readonly kind: 'drop'; readonly what: 'changes' | 'wakeups' }
-  | { readonly kind: 'restart-dhcp'; readonly server: Server; readonly file: 'latest' | 'previous' | 'initial' }
+  | { readonly kind: 'restart-dhcp'; readonly server: Server; readonly file: RestartFile }
   | {
       readonly kind: 'dhcp-trouble'
       readonly server: Server
-      readonly trouble: 'lose' | 'swallow' | 'refuse' | 'read-only' | 'slow' | 'truncate'
+      readonly trouble: Trouble
       readonly forMs: number
     }
   | { readonly kind: 'clock'; readonly services: readonly Service[]; readonly byMs: number; readonly forMs: number }
-
-export type Edit = {
-  readonly kind: 'edit'
-  readonly server: Server
-  readonly scope: string
-  /** `agree`: the same as the other side has, as when somebody undoes a foreign edit. */
-  readonly how: 'change' | 'delete' | 'create' | 'agree'
-  /** Unique; the scope is called so. */
-  readonly name: string
-  /** False: it runs, and is gone after a restart. */
-  readonly persist: boolean
-}
 
 export type Ask = {
   readonly kind: 'request'
@@ -93,7 +66,6 @@ export const LOCK_TTL_MS = 30_000
 export const RECONCILE_MS = 60_000
 
 const FAULTS = { min: 20, max: 26 }
-const EDITS = { min: 56, max: 76 }
 const EDITS_AFTERWARDS = { min: 20, max: 26 }
 /** For how long they go on, before it is divided. Milliseconds. */
 const AFTERWARDS_MS = 80_000
@@ -120,7 +92,7 @@ const KINDS: readonly (readonly [Fault['kind'], number])[] = [
   ['clock', 3],
 ]
 
-export function makeSchedule(seed: number, timing: Timing): Schedule {
+export function makeSchedule(seed: number, timing: Timing, fleet: FleetShape): Schedule {
   const random = createRandom(seed)
   const { scale, lengthMs } = timing
   const count = random.integer(FAULTS.min, FAULTS.max)
@@ -129,21 +101,21 @@ export function makeSchedule(seed: number, timing: Timing): Schedule {
   const kinds = random.shuffled([...deck]).slice(0, count)
   const steps: Step[] = kinds.map((kind) => ({
     atMs: random.between(0, lengthMs) / scale,
-    act: makeFault(kind, random, scale),
+    act: makeFault(kind, random, scale, fleet),
   }))
-  const edits = random.integer(EDITS.min, EDITS.max)
+  const edits = random.integer(fleet.edits.min, fleet.edits.max)
   for (let index = 0; index < edits; index++) {
-    steps.push({ atMs: random.between(0, lengthMs) / scale, act: makeEdit(`e${seed}-${index}`, random, SOURCE_SHARE) })
+    steps.push({ atMs: random.between(0, lengthMs) / scale, act: makeEdit(`e${seed}-${index}`, random, fleet) })
   }
   const requests = random.integer(REQUESTS.min, REQUESTS.max)
   for (let index = 0; index < requests; index++) {
-    steps.push({ atMs: random.between(0, lengthMs) / scale, act: makeRequest(`R${seed}-${index}`, random) })
+    steps.push({ atMs: random.between(0, lengthMs) / scale, act: makeRequest(`R${seed}-${index}`, random, fleet) })
   }
-  const edited = RELATIONSHIPS.flatMap(({ authority, scopes }) =>
+  const edited = fleet.relationships.flatMap(({ authority, scopes }) =>
     random
       .shuffled(scopes.slice(0, -1))
       .slice(0, SCOPES_AFTERWARDS)
-      .map((scope) => ({ server: authority as Server, scope })),
+      .map((scope) => ({ server: authority, scope })),
   )
   const afterwards = Array.from({ length: random.integer(EDITS_AFTERWARDS.min, EDITS_AFTERWARDS.max) }, (_, index) => ({
     atMs: random.between(0, AFTERWARDS_MS) / scale,
@@ -164,55 +136,59 @@ export function makeSchedule(seed: number, timing: Timing): Schedule {
   }
 }
 
-function makeFault(kind: Fault['kind'], random: Random, scale: number): Fault {
+function makeFault(kind: Fault['kind'], random: Random, scale: number, fleet: FleetShape): Fault {
+  const { servers } = fleet
+  const { services: all, parts, natsLinks, links } = layoutOf(servers)
   const span = (min: number, max: number) => random.between(min, max) / scale
   const someLinks = (from: readonly LinkName[]) => random.shuffled(from).slice(0, random.integer(1, 3))
   switch (kind) {
-    case 'kill':
-      return { kind, part: random.pick(PARTS), downMs: span(500, 20_000) }
+    case 'kill': {
+      const part = random.pick(parts)
+      return { kind, part, downMs: span(500, servers.includes(part) ? fleet.serverDownMs : 20_000) }
+    }
     case 'pause':
-      return { kind, part: random.pick(PARTS), forMs: span(1.1 * LOCK_TTL_MS, 1.6 * LOCK_TTL_MS) }
+      return { kind, part: random.pick(parts), forMs: span(1.1 * LOCK_TTL_MS, 1.6 * LOCK_TTL_MS) }
     case 'wipe-nats':
       return { kind, downMs: span(500, 10_000), withRedis: random.chance(0.5) }
     case 'flush-redis':
       return { kind }
     case 'cut':
     case 'stall':
-      return { kind, links: someLinks(LINKS), forMs: span(2_000, 25_000) }
+      return { kind, links: someLinks(links), forMs: span(2_000, 25_000) }
     case 'slow':
-      return { kind, links: someLinks(LINKS), delayMs: random.between(5, 150), forMs: span(10_000, 40_000) }
+      return { kind, links: someLinks(links), delayMs: random.between(5, 150), forMs: span(10_000, 40_000) }
     case 'garble': {
       const shares = {
         drop: random.between(0, 0.15),
         duplicate: random.between(0.1, 0.5),
         swap: random.between(0, 0.4),
       }
-      return { kind, links: random.shuffled(NATS_LINKS).slice(0, 3), ...shares, forMs: span(10_000, 40_000) }
+      return { kind, links: random.shuffled(natsLinks).slice(0, 3), ...shares, forMs: span(10_000, 40_000) }
     }
     case 'replay':
       return { kind, what: random.pick(['changes', 'requests', 'wakeups']), count: random.integer(1, 8) }
     case 'drop':
       return { kind, what: random.pick(['changes', 'wakeups']) }
     case 'restart-dhcp':
-      return { kind, server: random.pick(SERVERS), file: random.pick(['latest', 'previous', 'previous', 'initial']) }
+      return { kind, server: random.pick(servers), file: random.pick(['latest', 'previous', 'previous', 'initial']) }
     case 'dhcp-trouble':
       return {
         kind,
-        server: random.pick(SERVERS),
+        server: random.pick(servers),
         trouble: random.pick(['lose', 'swallow', 'swallow', 'refuse', 'read-only', 'slow', 'truncate']),
         forMs: span(10_000, 40_000),
       }
     case 'clock': {
       const byMs = Math.round(random.between(1_000, 3_600_000)) * random.pick([1, -1])
-      const services = random.chance(0.4) ? SERVICES : [random.pick(SERVICES)]
+      const services = random.chance(0.4) ? all : [random.pick(all)]
       return { kind, services, byMs, forMs: span(10_000, 60_000) }
     }
   }
 }
 
-function makeEdit(name: string, random: Random, sourceShare: number): Edit {
-  const relationship = random.pick(RELATIONSHIPS)
-  const isSource = random.chance(sourceShare)
+function makeEdit(name: string, random: Random, { relationships }: FleetShape): Edit {
+  const relationship = random.pick(relationships)
+  const isSource = random.chance(SOURCE_SHARE)
   const scope = random.pick(relationship.scopes)
   const how = random.chance(isSource ? 0.8 : 0.4)
     ? 'change'
@@ -223,7 +199,7 @@ function makeEdit(name: string, random: Random, sourceShare: number): Edit {
       )
   return {
     kind: 'edit',
-    server: (isSource ? relationship.authority : relationship.partner) as Server,
+    server: isSource ? relationship.authority : relationship.partner,
     scope,
     how,
     name,
@@ -231,10 +207,10 @@ function makeEdit(name: string, random: Random, sourceShare: number): Edit {
   }
 }
 
-function makeRequest(job: string, random: Random): Ask {
-  const relationship = random.pick(RELATIONSHIPS)
+function makeRequest(job: string, random: Random, { relationships }: FleetShape): Ask {
+  const relationship = random.pick(relationships)
   // Now and then the wrong side is named: it must be refused, once.
-  const server = (random.chance(0.8) ? relationship.authority : relationship.partner) as Server
+  const server = random.chance(0.8) ? relationship.authority : relationship.partner
   const via = random.pick(['nats', 'api'] as const)
   const base = { kind: 'request', job, server, via } as const
   switch (random.integer(1, 3)) {

@@ -9,16 +9,17 @@ import type { Scope, ScopeKey } from '#dhcp/scope.ts'
 import { eventually } from '#harness/eventually.ts'
 import type { Invariant } from './checker/evidence.ts'
 import { AGREED_AFTER_MS } from './checker/writes.ts'
-import { RELATIONSHIPS, type Server } from './fleet.ts'
+import type { Server } from './fleet.ts'
+import { REPLICATOR_LINKS } from './layout.ts'
 import type { Caught } from './link.ts'
 import { flushRedis } from './redis.ts'
-import { NATS_LINKS } from './schedule.ts'
+import { type SimulatedServers, simulatedFleet } from './simulated-fleet.ts'
 import type { Protection } from './without.ts'
 import type { World } from './world.ts'
 
 /** What a schedule is played with: one scope of a relationship whose authority is `source`, in a calm world. */
 export type Stage = {
-  readonly world: World
+  readonly world: World<SimulatedServers>
   readonly nats: NatsConnection
   readonly relationship: string
   readonly scope: ScopeKey
@@ -41,22 +42,16 @@ export type Targeted = {
 /** For a busy machine. Milliseconds. */
 const PATIENCE_MS = 30_000
 /** The relationship in which foreign edits and conflicts are held. */
-const [PLAYED] = RELATIONSHIPS
+const [PLAYED] = simulatedFleet().relationships
 if (PLAYED === undefined) throw new Error('the fleet has no relationship')
-export const PLAYED_ON = { relationship: PLAYED.name, source: PLAYED.authority, target: PLAYED.partner } as {
-  readonly relationship: string
-  readonly source: Server
-  readonly target: Server
-}
+export const PLAYED_ON = { relationship: PLAYED.name, source: PLAYED.authority, target: PLAYED.partner }
 
 type Trap = { readonly caught: Promise<Caught>; giveUp(): void }
 
 /** For the next such request of any replicator to the gate of this server that is about the scope. */
 function trap({ world, scope }: Stage, server: Server, operation: string): Trap {
   const { promise, resolve, reject } = Promise.withResolvers<Caught>()
-  const links = NATS_LINKS.filter((name) => name.startsWith('replicator')).flatMap(
-    (name) => world.links.get(name) ?? [],
-  )
+  const links = REPLICATOR_LINKS.flatMap((name) => world.links.get(name) ?? [])
   const giveUps: (() => unknown)[] = []
   const timer = setTimeout(() => reject(new Error(`nobody asked ${server} to ${operation}`)), PATIENCE_MS)
   const giveUp = () => {
@@ -73,11 +68,11 @@ function trap({ world, scope }: Stage, server: Server, operation: string): Trap 
 }
 
 async function contentAt({ world, scope }: Stage, server: Server): Promise<Scope> {
-  return await world.admin(server).scope(server, scope)
+  return await world.dhcp.admin(server).scope(server, scope)
 }
 
 async function put({ world }: Stage, server: Server, content: Scope, who: string): Promise<void> {
-  await world.admin(server).putScope(server, content, { who: `operator ${who}` })
+  await world.dhcp.admin(server).putScope(server, content, { who: `operator ${who}` })
 }
 
 /** An edit that gives the scope this name; returns the whole. */

@@ -9,24 +9,33 @@ import { after, before, test } from 'node:test'
 import { eventually } from '#harness/eventually.ts'
 import { check } from './checker/check.ts'
 import type { Evidence } from './checker/evidence.ts'
-import { RELATIONSHIPS, type Server } from './fleet.ts'
+import type { Server } from './fleet.ts'
 import { gatherer, wipeNats } from './gather.ts'
 import { startLagMeter } from './lag.ts'
+import { REPLICATOR_LINKS } from './layout.ts'
 import { connectPast, createLedgerReader, type LedgerReader } from './ledger-reader.ts'
 import type { Caught } from './link.ts'
 import { createOperator } from './operate.ts'
 import { agreed, settle, startWorldAgain } from './run.ts'
-import { NATS_LINKS } from './schedule.ts'
+import { type SimulatedServers, simulatedFleet } from './simulated-fleet.ts'
 import { monotonicMs, type World } from './world.ts'
 
 const SCALE = 20
+const FLEET = simulatedFleet()
+const RELATIONSHIPS = FLEET.relationships
 const PATIENCE_MS = 60_000
 
-let world: World
+let world: World<SimulatedServers>
 let directory: string
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), 'twinscope-wiped-'))
-  world = await startWorldAgain({ seed: 0, directory, scale: SCALE, env: { TWINSCOPE_GATE_TIMEOUT_MS: '60000' } })
+  world = await startWorldAgain({
+    fleet: FLEET,
+    seed: 0,
+    directory,
+    scale: SCALE,
+    env: { TWINSCOPE_GATE_TIMEOUT_MS: '60000' },
+  })
   await agreed(world)
 })
 after(async () => {
@@ -39,7 +48,7 @@ async function commitsUnderWay(): Promise<void> {
   const caught = RELATIONSHIPS.map(({ name, partner }) => {
     const { promise, resolve } = Promise.withResolvers<Caught>()
     const giveUps: (() => unknown)[] = []
-    for (const link of NATS_LINKS.filter((one) => one.startsWith('replicator'))) {
+    for (const link of REPLICATOR_LINKS) {
       const what = { subject: `twinscope.gate.${partner}.commit`, text: `"relationship":"${name}"` }
       const onCaught = (one: Caught) => {
         for (const giveUp of giveUps) giveUp()
@@ -50,20 +59,19 @@ async function commitsUnderWay(): Promise<void> {
     }
     return promise
   })
-  for (const relationship of RELATIONSHIPS)
-    await edit(relationship.authority as Server, relationship.scopes[0], 'before')
+  for (const relationship of RELATIONSHIPS) await edit(relationship.authority, relationship.scopes[0], 'before')
   await Promise.all(caught)
 }
 
 async function edit(server: Server, scope: string | undefined, name: string): Promise<void> {
-  const content = (await world.admin(server).scopes(server)).find(({ key }) => key === scope)
+  const content = (await world.dhcp.admin(server).scopes(server)).find(({ key }) => key === scope)
   assert.ok(content)
   const changed = { ...content, properties: { ...content.properties, name } }
-  await world.admin(server).putScope(server, changed, { who: `operator ${name}` })
+  await world.dhcp.admin(server).putScope(server, changed, { who: `operator ${name}` })
 }
 
 async function nameAt(server: string, scope: string | undefined): Promise<unknown> {
-  const scopes = await world.admin(server as Server).scopes(server)
+  const scopes = await world.dhcp.admin(server).scopes(server)
   return scopes.find(({ key }) => key === scope)?.properties.name
 }
 

@@ -1,22 +1,21 @@
-// The whole system for one run: real NATS and Redis, DHCP servers that are simulated, each a process of its own,
-// watchers, replicators, status; every way between two of them goes through a link that can be disturbed.
+// The whole system for one run: real NATS and Redis, the DHCP servers of a fleet, watchers, replicators, status, each a
+// process of its own; every way between two of them goes through a link that can be disturbed.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { freePort } from '#harness/free-port.ts'
-import { createSimulatorAdmin, type SimulatorAdmin } from '#simulator/admin-client.ts'
-import { formatDescription } from '#simulator/description.ts'
-import type { LogLine } from './checker/evidence.ts'
-import { configurationText, describeServer, SERVERS, type Server } from './fleet.ts'
+import type { Fleet, FleetShape, RunningFleet, Server } from './fleet.ts'
+import { type LinkName, layoutOf, type PartName, type Service, watcherOf } from './layout.ts'
 import { type Link, openLink } from './link.ts'
 import { createPart, type Part } from './part.ts'
 import { createRandom } from './random.ts'
-import { LINKS, type LinkName, LOCK_TTL_MS, type PartName, RECONCILE_MS, SERVICES, type Service } from './schedule.ts'
+import { LOCK_TTL_MS, RECONCILE_MS } from './schedule.ts'
 import { weakenedLine } from './without.ts'
 
-export type WorldOptions = {
+export type WorldOptions<F extends RunningFleet = RunningFleet> = {
+  readonly fleet: Fleet<F>
   readonly seed: number
   /** Everything of the run is in it. */
   readonly directory: string
@@ -29,7 +28,10 @@ export type WorldOptions = {
   readonly env?: Readonly<Record<string, string>>
 }
 
-export type World = {
+export type World<F extends RunningFleet = RunningFleet> = {
+  readonly fleet: FleetShape
+  readonly dhcp: F
+  readonly services: readonly Service[]
   readonly directory: string
   readonly parts: ReadonlyMap<PartName, Part>
   readonly links: ReadonlyMap<LinkName, Link>
@@ -38,13 +40,11 @@ export type World = {
   readonly statusUrl: string
   /** Between two comparisons of a relationship, as the services have it. */
   readonly periodMs: number
-  admin(server: Server): SimulatorAdmin
   setClock(service: Service, offsetMs: number): void
   /** From its next step on every gate runs without this protection; '': with all of them. */
   weaken(without: string): void
   /** Watchers whose gates have made a step without this protection, by their own logs. */
   weakened(without: string): readonly Service[]
-  writeLogs(): Record<string, readonly LogLine[]>
   /** Removes what NATS has stored. NATS must not run. */
   wipeNats(): Promise<void>
   /** Starts a second NATS on the same store, while the first does not run. */
@@ -65,15 +65,16 @@ export function monotonicMs(): number {
   return Number(process.hrtime.bigint()) / 1e6
 }
 
-export async function startWorld(options: WorldOptions): Promise<World> {
-  const { directory, scale } = options
+export async function startWorld<F extends RunningFleet>(options: WorldOptions<F>): Promise<World<F>> {
+  const { directory, scale, fleet } = options
+  const { servers } = fleet
+  const { services, links: linkNames } = layoutOf(servers)
   const at = (...names: string[]) => join(directory, ...names)
-  for (const name of ['nats', 'redis', 'dhcp', 'state', 'clocks']) mkdirSync(at(name), { recursive: true })
+  for (const name of ['nats', 'redis', 'state', 'clocks']) mkdirSync(at(name), { recursive: true })
   const random = createRandom(options.seed ^ 0x5bd1e995)
   const parts = new Map<PartName, Part>()
   const links = new Map<LinkName, Link>()
   const [natsPort, redisPort, statusPort] = [await freePort(), await freePort(), await freePort()]
-  const dhcp = new Map<Server, { readonly control: number; readonly admin: SimulatorAdmin }>()
 
   const addPart = (name: PartName, given: Omit<Parameters<typeof createPart>[0], 'name' | 'logFile'>) =>
     parts.set(name, createPart({ name, logFile: at(`${name}.log`), ...given }))
@@ -94,43 +95,25 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     env: {},
     isReady: (line) => line.includes('Ready to accept connections'),
   })
-  for (const server of SERVERS) {
-    const [control, adminPort] = [await freePort(), await freePort()]
-    const file = at('dhcp', `${server}.description.json`)
-    writeFileSync(file, formatDescription({ servers: [describeServer(server, control)] }))
-    const args = [
-      path('services/simulator/main.ts'),
-      file,
-      '--directory',
-      at('dhcp'),
-      '--admin-port',
-      String(adminPort),
-    ]
-    const env = options.compiled === undefined ? {} : { NODE_COMPILE_CACHE: options.compiled }
-    addPart(server, { command: process.execPath, args, env, isReady: READY_LINE })
-    dhcp.set(server, { control, admin: createSimulatorAdmin(`http://127.0.0.1:${adminPort}`) })
-  }
+  const dhcp = await fleet.open({ directory, scale, ...(options.compiled && { compiled: options.compiled }) })
+  for (const part of dhcp.parts) parts.set(part.name, part)
 
-  for (const name of LINKS) {
+  for (const name of linkNames) {
     const to = name.slice(name.indexOf('-') + 1)
-    const port = to === 'nats' ? natsPort : to === 'redis' ? redisPort : dhcp.get(to as Server)?.control
-    if (port === undefined) throw new Error(`${name} leads nowhere`)
+    const port = to === 'nats' ? natsPort : to === 'redis' ? redisPort : dhcp.portOf(to)
     links.set(name, await openLink({ name, port, isNats: to === 'nats', random }))
   }
   const portOf = (name: LinkName) => links.get(name)?.port ?? 0
   const configuration = at('twinscope.yaml')
-  const control = (server: Server) => `http://127.0.0.1:${portOf(`watcher${SERVERS.indexOf(server) + 1}-${server}`)}`
-  writeFileSync(
-    configuration,
-    configurationText({ sim1: control('sim1'), sim2: control('sim2'), sim3: control('sim3') }),
-  )
+  const control = (server: Server) => portOf(`${watcherOf(servers, server)}-${server}`)
+  writeFileSync(configuration, dhcp.configurationText(control))
 
   const scaled = (ms: number, atLeast: number) => String(Math.max(atLeast, Math.round(ms / scale)))
   const reconcileSeconds = Math.max(1, Math.round(RECONCILE_MS / 1_000 / scale))
   const withoutFile = at('without')
   writeFileSync(withoutFile, options.without ?? '')
   const clockFile = (service: Service) => at('clocks', service)
-  for (const service of SERVICES) {
+  for (const service of services) {
     writeFileSync(clockFile(service), '0')
     const kind = service.replace(/\d$/, '')
     const preload = ['--import', pathToFileURL(path('test/faults/clock.ts')).href]
@@ -149,7 +132,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
         REDIS_URL: `redis://127.0.0.1:${portOf(`${service}-redis`)}`,
         TWINSCOPE_CONFIG: configuration,
         TWINSCOPE_STATE_DIR: at('state'),
-        TWINSCOPE_SERVERS: kind === 'watcher' ? (SERVERS[Number(service.at(-1)) - 1] ?? '') : '',
+        TWINSCOPE_SERVERS: kind === 'watcher' ? (servers[Number(service.at(-1)) - 1] ?? '') : '',
         TWINSCOPE_HTTP_PORT: String(statusPort),
         TWINSCOPE_LOG_LEVEL: 'info',
         TWINSCOPE_PROBE_MS: '100',
@@ -165,7 +148,10 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     })
   }
 
-  const world: World = {
+  const world: World<F> = {
+    fleet,
+    dhcp,
+    services,
     directory,
     parts,
     links,
@@ -173,20 +159,13 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     redisPort,
     statusUrl: `http://127.0.0.1:${statusPort}`,
     periodMs: reconcileSeconds * 1_000,
-    admin(server) {
-      const found = dhcp.get(server)
-      if (found === undefined) throw new Error(`there is no server ${server}`)
-      return found.admin
-    },
     setClock: (service, offsetMs) => writeFileSync(clockFile(service), String(offsetMs)),
     weaken(without) {
       if (options.without === undefined) throw new Error('this world was not made to be weakened')
       writeFileSync(withoutFile, without)
     },
     weakened: (without) =>
-      SERVICES.filter((service) => readFileSync(at(`${service}.log`), 'utf8').includes(weakenedLine(without))),
-    writeLogs: () =>
-      Object.fromEntries(SERVERS.map((server) => [server, linesOf(at('dhcp', `${server}.writes.jsonl`))])),
+      services.filter((service) => readFileSync(at(`${service}.log`), 'utf8').includes(weakenedLine(without))),
     async wipeNats() {
       await rm(at('nats'), { recursive: true, force: true })
     },
@@ -199,41 +178,31 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     },
     async heal() {
       for (const link of links.values()) link.heal()
-      for (const service of SERVICES) world.setClock(service, 0)
+      for (const service of services) world.setClock(service, 0)
       for (const part of parts.values()) part.resume()
       for (const part of parts.values()) if (!part.isRunning) part.start()
       await Promise.all([...parts.values()].map((part) => part.ready(READY_MS)))
-      await Promise.all(SERVERS.map((server) => world.admin(server).setFaults(server, {})))
+      await Promise.all(servers.map((server) => dhcp.calm(server)))
+      await dhcp.normal()
     },
     async stop() {
       // Services first: they would only complain about what they stand on.
-      await Promise.all(SERVICES.map((service) => parts.get(service)?.end()))
+      await Promise.all(services.map((service) => parts.get(service)?.end()))
       await Promise.all([...parts.values()].map((part) => part.end()))
       await Promise.all([...links.values()].map((link) => link.close()))
+      await dhcp.close()
     },
   }
   try {
-    for (const name of ['nats', 'redis', ...SERVERS] as const) parts.get(name)?.start()
-    await Promise.all(['nats', 'redis', ...SERVERS].map((name) => parts.get(name as PartName)?.ready(READY_MS)))
-    for (const service of SERVICES) parts.get(service)?.start()
-    await Promise.all(SERVICES.map((service) => parts.get(service)?.ready(READY_MS)))
+    const first = ['nats', 'redis', ...servers].flatMap((name) => parts.get(name) ?? [])
+    for (const part of first) part.start()
+    await Promise.all(first.map((part) => part.ready(READY_MS)))
+    await dhcp.normal()
+    for (const service of services) parts.get(service)?.start()
+    await Promise.all(services.map((service) => parts.get(service)?.ready(READY_MS)))
   } catch (error) {
     await world.stop()
     throw error
   }
   return world
-}
-
-/** A line that a killed server had not finished is none. */
-function linesOf(file: string): readonly LogLine[] {
-  const lines = readFileSync(file, 'utf8').split('\n')
-  return lines.flatMap((line, index) => {
-    if (line === '') return []
-    try {
-      return [JSON.parse(line) as LogLine]
-    } catch (error) {
-      if (index === lines.length - 1) return []
-      throw error
-    }
-  })
 }
