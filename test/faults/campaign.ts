@@ -24,6 +24,8 @@ export type CampaignOptions = {
   readonly untilMs?: number
   /** Names the protection that the watchers run without. */
   readonly without?: string
+  /** The directories of all runs stay. */
+  readonly keep?: boolean
   readonly onRun: (result: RunResult | FailedRun) => void
 }
 
@@ -64,6 +66,7 @@ export async function campaign(options: CampaignOptions): Promise<Summary> {
           scale,
           compiled,
           ...(without && { without }),
+          ...(options.keep && { keep: true }),
         })
         results.push(result)
         options.onRun(result)
@@ -97,11 +100,10 @@ export function describeRun(result: RunResult | FailedRun): string {
   const settled =
     settledAfterMs === undefined ? 'not settled' : `settled after ${(settledAfterMs / 1_000).toFixed(1)} s`
   const numbers = `${faults} faults, ${writes} writes, ${requests} requests, ${held} held, ${settled}, ${(wallMs / 1_000).toFixed(0)} s, times / ${scale.toFixed(1)}`
-  if (violations.length === 0) return `✓ seed ${seed}, ${title}: ${numbers}`
+  const kept = directory === undefined ? '' : `; logs in ${directory}`
+  if (violations.length === 0) return `✓ seed ${seed}, ${title}: ${numbers}${kept}`
   const lines = violations.map(({ invariant, message }) => `    ${invariant}: ${message}`)
-  return [`✗ seed ${seed}, ${title}: ${numbers}, ${violations.length} violations; logs in ${directory}`, ...lines].join(
-    '\n',
-  )
+  return [`✗ seed ${seed}, ${title}: ${numbers}, ${violations.length} violations${kept}`, ...lines].join('\n')
 }
 
 /** The last line of a campaign. */

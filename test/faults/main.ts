@@ -4,12 +4,13 @@ import { parseArgs } from 'node:util'
 import { prepare } from '#local/prepare.ts'
 import { campaign, describeRun, describeSummary } from './campaign.ts'
 import type { Fleet } from './fleet.ts'
+import { keaFleet } from './kea-fleet.ts'
 import { play, targetedOf } from './play.ts'
 import { describeAct, makeSchedule } from './schedule.ts'
 import { simulatedFleet } from './simulated-fleet.ts'
 import { isProtection, PROTECTIONS, type Protection } from './without.ts'
 
-const HELP = `npm run faults -- [--runs N] [--seed S] [--minutes M] [--scale K] [--parallel P] [--without PROTECTION] [--show]
+const HELP = `npm run faults -- [--runs N] [--seed S] [--minutes M] [--scale K] [--parallel P] [--without PROTECTION] [--kea [--kea-version 2.2|3.x]] [--keep] [--show]
 
   Random schedules of at least 20 faults each at the whole system: real NATS, Redis and processes, simulated DHCP
   servers. Each run has a seed of its own, which is printed; --runs 1 --seed THAT repeats it alone.
@@ -22,6 +23,9 @@ const HELP = `npm run faults -- [--runs N] [--seed S] [--minutes M] [--scale K] 
   --without X   the watchers run without one protection: ${PROTECTIONS.join(', ')}.
                 Violations are what is wanted then; the exit code is 0 only if there are some: where a targeted
                 schedule is about it, the one that is expected
+  --kea         a real pair of Kea servers in HA in place of three simulated ones; the version alternates by seed
+  --kea-version V  only 2.2, or only 3.x
+  --keep        leaves the logs of every run, not only of those with violations
   --show        prints the schedules instead of running them`
 
 function count(text: string | undefined, fallback: number, name: string, min = 1): number {
@@ -56,6 +60,9 @@ async function main(): Promise<number> {
       scale: { type: 'string' },
       parallel: { type: 'string' },
       without: { type: 'string' },
+      kea: { type: 'boolean' },
+      'kea-version': { type: 'string' },
+      keep: { type: 'boolean' },
       show: { type: 'boolean' },
       help: { type: 'boolean' },
     },
@@ -68,7 +75,12 @@ async function main(): Promise<number> {
   const seed = count(values.seed, Math.floor(Date.now() / 1_000), 'seed', 0)
   const scale = count(values.scale, 20, 'scale')
   const { without } = values
-  const fleetOf: (seed: number) => Fleet = simulatedFleet
+  const version = values['kea-version']
+  if (version !== undefined && version !== '2.2' && version !== '3.x')
+    throw new Error(`--kea-version ${version}: there are 2.2 and 3.x`)
+  const isKea = values.kea === true || version !== undefined
+  if (isKea && without !== undefined) throw new Error('--without is for the simulated servers')
+  const fleetOf = (ofSeed: number): Fleet => (isKea ? keaFleet(ofSeed, version) : simulatedFleet(ofSeed))
   if (without !== undefined && !isProtection(without))
     throw new Error(`--without ${without}: there is no such protection; there are: ${PROTECTIONS.join(', ')}`)
   if (values.show === true) {
@@ -100,6 +112,7 @@ async function main(): Promise<number> {
     parallel: count(values.parallel, 1, 'parallel'),
     ...(values.minutes === undefined ? {} : { untilMs: count(values.minutes, 1, 'minutes') * 60_000 }),
     ...(without === undefined ? {} : { without }),
+    keep: values.keep === true,
     onRun: (result) => process.stdout.write(`${describeRun(result)}\n`),
   })
   process.stdout.write(`${without === undefined ? '' : `without ${without}: `}${describeSummary(summary)}\n`)

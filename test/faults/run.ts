@@ -26,6 +26,8 @@ export type RunOptions = {
   readonly compiled?: string
   /** The protection that the watchers run without. */
   readonly without?: string
+  /** The directory stays also where there was no violation. */
+  readonly keep?: boolean
 }
 
 export type RunResult = Verdict & {
@@ -37,7 +39,7 @@ export type RunResult = Verdict & {
   readonly requests: number
   readonly wallMs: number
   readonly settledAfterMs?: number
-  /** Where the logs of a run with violations are. */
+  /** Where the logs of a run are that was not removed. */
   readonly directory?: string
 }
 
@@ -132,7 +134,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     for (const { invariant, message } of verdict.violations) say(`VIOLATION ${invariant}: ${message}`)
     for (const part of world.parts.values())
       if (part.crashes > 0) say(`${part.name} ended ${part.crashes} times by itself`)
-    isGood = verdict.violations.length === 0
+    isGood = verdict.violations.length === 0 && options.keep !== true
     return {
       ...verdict,
       seed: schedule.seed,
@@ -142,7 +144,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
       requests: operator.requests.length,
       wallMs: performance.now() - startedAt,
       ...(settledAtMs === undefined ? {} : { settledAfterMs: settledAtMs - healedAtMs }),
-      ...(verdict.violations.length === 0 ? {} : { directory }),
+      ...(isGood ? {} : { directory }),
     }
   } finally {
     await nats.close()

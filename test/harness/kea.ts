@@ -41,6 +41,10 @@ export type KeaPairOptions = {
   readonly configDirectory?: (index: 0 | 1) => string | undefined
   /** More arguments of `kea-dhcp4` (`-p`, `1067`). */
   readonly dhcp4Arguments?: (index: 0 | 1) => readonly string[]
+  /** More parameters of the HA relationship, over those that the harness has. */
+  readonly ha?: KeaConfig
+  /** Where everything of the pair is kept, and stays; default is a directory of its own that goes with the pair. */
+  readonly root?: string
 }
 
 export type KeaServer = {
@@ -57,8 +61,14 @@ export type KeaServer = {
   /** HA state in Kea's word. */
   haState(): Promise<string>
   pid(): number
+  /** Where HTTP reaches it: the control agent, or Kea's own HTTP control socket; `undefined` where it has neither. */
+  readonly http: string | undefined
   start(): Promise<void>
   stop(signal?: NodeJS.Signals): Promise<void>
+  /** Sends a signal to the server and its control agent. */
+  signal(signal: NodeJS.Signals): void
+  /** Calls back when the server or its control agent ends without being stopped. */
+  onEnd(listener: () => void): void
 }
 
 export type KeaAnswer = { readonly result: number; readonly text?: string; readonly arguments?: Record<string, never> }
@@ -157,10 +167,24 @@ export async function keaRaw(socket: string, request: JsonObject): Promise<JsonO
 
 /** Starts both servers and waits until their HA state is steady. */
 export async function startKeaPair(options: KeaPairOptions = {}): Promise<KeaPair> {
+  const pair = await prepareKeaPair(options)
+  try {
+    await Promise.all(pair.servers.map((server) => server.start()))
+    await pair.waitSteady()
+  } catch (error) {
+    await pair.close()
+    throw error
+  }
+  return pair
+}
+
+/** Both servers, ready to be started. */
+export async function prepareKeaPair(options: KeaPairOptions = {}): Promise<KeaPair> {
   const { version = '2.2', control = 'unix' } = options
   if (control === 'http' && version === '2.2') throw new Error('Kea 2.2 has no HTTP control socket of its own')
   const binaries = await keaBinaries(version)
-  const root = await mkdtemp(path.join(os.tmpdir(), 'kea-'))
+  const root = options.root ?? (await mkdtemp(path.join(os.tmpdir(), 'kea-')))
+  await mkdir(root, { recursive: true })
   await chmod(root, 0o755)
   const peers = [await freePort(), await freePort()] as const
   const controls = [await freePort(), await freePort()] as const
@@ -168,7 +192,7 @@ export async function startKeaPair(options: KeaPairOptions = {}): Promise<KeaPai
     ([0, 1] as const).map((index) => prepareServer({ index, root, binaries, peers, controls, options })),
   )
   const [first, second] = servers as [KeaServer, KeaServer]
-  const pair: KeaPair = {
+  return {
     servers: [first, second],
     async waitSteady(deadlineMs = START_DEADLINE_MS + 6 * (options.heartbeatDelayMs ?? 10_000)) {
       const steady = options.mode ?? 'load-balancing'
@@ -183,17 +207,9 @@ export async function startKeaPair(options: KeaPairOptions = {}): Promise<KeaPai
     },
     async close() {
       await Promise.all([first.stop('SIGKILL'), second.stop('SIGKILL')])
-      await rm(root, { recursive: true, force: true })
+      if (options.root === undefined) await rm(root, { recursive: true, force: true })
     },
   }
-  try {
-    await Promise.all([first.start(), second.start()])
-    await pair.waitSteady()
-  } catch (error) {
-    await pair.close()
-    throw error
-  }
-  return pair
 }
 
 type Preparation = {
@@ -243,7 +259,9 @@ async function prepareServer(preparation: Preparation): Promise<KeaServer> {
   }
   const asUser =
     options.uid === undefined ? [] : ['--reuid', String(options.uid), '--regid', String(options.uid), '--clear-groups']
-  let children: ChildProcess[] = []
+  let children: readonly ChildProcess[] = []
+  const onEnd = new Set<() => void>()
+  const hasEnded = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null
 
   async function launch(program: readonly string[]): Promise<ChildProcess> {
     // The children die with us, however we die.
@@ -255,6 +273,9 @@ async function prepareServer(preparation: Preparation): Promise<KeaServer> {
     })
     await once(child, 'spawn')
     await output.close()
+    child.once('exit', () => {
+      if (children.includes(child)) for (const listener of onEnd) listener()
+    })
     return child
   }
 
@@ -278,23 +299,35 @@ async function prepareServer(preparation: Preparation): Promise<KeaServer> {
       return first?.['ha-servers'].local.state ?? 'none'
     },
     pid: () => children[0]?.pid ?? 0,
+    http: needsAgent
+      ? `http://127.0.0.1:${agentPort}/`
+      : options.control === 'http'
+        ? `http://127.0.0.1:${controls[index]}/`
+        : undefined,
     async start() {
-      children = [await launch([...binaries.dhcp4, ...(options.dhcp4Arguments?.(index) ?? []), '-c', configFile])]
-      if (needsAgent) children.push(await launch([...binaries.ctrlAgent, '-c', agentFile]))
+      const own = [await launch([...binaries.dhcp4, ...(options.dhcp4Arguments?.(index) ?? []), '-c', configFile])]
+      children = own
+      if (needsAgent) own.push(await launch([...binaries.ctrlAgent, '-c', agentFile]))
+      // It may have been stopped meanwhile, and then knows of none.
+      children = own
       await waitFor(`${name} to answer`, async () => {
-        if (children.some((child) => child.exitCode !== null || child.signalCode !== null)) return true
+        if (own.some(hasEnded)) return true
         if ((await server.command('status-get')).result !== 0) return undefined
         if (needsAgent) await connects(agentPort)
         return true
       })
-      if (children.some((child) => child.exitCode !== null || child.signalCode !== null)) {
+      if (own.some(hasEnded)) {
         const output = await readFile(path.join(directory, 'output.log'), 'utf8')
         const log = await readFile(logFile, 'utf8').catch(() => '')
         throw new Error(`${name} did not come up:\n${output.slice(-2_000)}\n${log.slice(-2_000)}`)
       }
     },
+    signal(signal) {
+      for (const child of children) child.kill(signal)
+    },
+    onEnd: (listener) => void onEnd.add(listener),
     async stop(signal = 'SIGTERM') {
-      const running = children.filter((child) => child.exitCode === null && child.signalCode === null)
+      const running = children.filter((child) => !hasEnded(child))
       children = []
       await Promise.all(
         running.map(async (child) => {
@@ -346,6 +379,7 @@ function dhcp4Config({ index, binaries, peers, controls, options, directory, soc
             'http-client-threads': 1,
           },
         }),
+    ...options.ha,
   }
   const more = typeof options.dhcp4 === 'function' ? options.dhcp4(index) : (options.dhcp4 ?? {})
   return {

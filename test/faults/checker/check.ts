@@ -5,7 +5,7 @@ import { type Evidence, type Relationship, TWINSCOPE, type Violation } from './e
 import { type Expected, expectedOf } from './expectation.ts'
 import { historyOf, lastOf } from './histories.ts'
 import { judgeLedger } from './ledger.ts'
-import { type Histories, judgeWrites, ms, short } from './writes.ts'
+import { type Histories, interruptionsAt, judgeWrites, ms, short } from './writes.ts'
 
 export type Verdict = {
   readonly violations: readonly Violation[]
@@ -59,7 +59,12 @@ function stateAtEnd(evidence: Evidence, histories: Histories, periodMs: number) 
     for (const scope of relationship.scopes) {
       const ours = histories.get(relationship.authority)?.scopes.get(scope)
       const theirs = histories.get(relationship.partner)?.scopes.get(scope)
-      const certainty = { certainAfterMs: CERTAIN_AFTER_PERIODS * periodMs, nowMs: evidence.endedAtMs }
+      const certainty = {
+        certainAfterMs: CERTAIN_AFTER_PERIODS * periodMs,
+        nowMs: evidence.endedAtMs,
+        alone: histories.get(relationship.partner)?.alone ?? [],
+        interruptions: interruptionsAt(evidence, relationship.partner),
+      }
       const expected = expectedOf(relationship, ours, theirs, certainty)
       if (expected.has('converged')) continue
       held++

@@ -29,7 +29,16 @@ export type LogLine =
       readonly who: string
       readonly token: string
       readonly readToken?: string
+      /**
+       * The whole configuration was sent, as Kea has no smaller write: after a write whose end is unknown that is also
+       * how a server is made to serve again.
+       */
+      readonly isWhole?: true
     }
+  /** A write was answered with an error, or its answer was lost: its author does not know what became of it. */
+  | { readonly kind: 'unanswered'; readonly monotonicMs: number; readonly who: string; readonly token: string }
+  /** The failover state that the server is in from now on, in its own word. A `start` ends it. */
+  | { readonly kind: 'state'; readonly monotonicMs: number; readonly token: string; readonly state: string }
 
 export type Relationship = {
   readonly name: string

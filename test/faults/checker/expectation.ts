@@ -2,8 +2,9 @@
 // Where the histories leave open what Twinscope had seen (both sides were equal for a moment while its watcher was
 // down, say), every decision that fits is expected.
 
+import { isSurelyAlone, mayBeAlone } from './alone.ts'
 import type { Relationship } from './evidence.ts'
-import { type Content, type History, lastOf, type Version } from './histories.ts'
+import { type Alone, type Content, type History, lastOf, type Version } from './histories.ts'
 
 export type Expected =
   | 'converged'
@@ -20,7 +21,13 @@ export type Expected =
 type Base = 'unknown' | { readonly content: Content }
 
 /** Milliseconds for which both sides must have been alike before it is certain that both gates know it. */
-export type Certainty = { readonly certainAfterMs: number; readonly nowMs: number }
+export type Certainty = {
+  readonly certainAfterMs: number
+  readonly nowMs: number
+  /** When the partner served alone, and when Twinscope may have been kept from looking at it. Absent: never. */
+  readonly alone?: readonly Alone[]
+  readonly interruptions?: readonly number[]
+}
 
 type Alike = {
   readonly content: Content
@@ -107,6 +114,9 @@ export function expectedOf(
     version?.by === 'restart' && version.content !== base && (agreed.has(version.content) || more.has(version.content))
   if (isSurelyEarlier(auth, a, b, certainty) || isSurelyGone(a, b, certainty)) return new Set(['regressed'])
   const isLost = isSurelyEarlier(other, a, b, certainty) && auth?.content !== undefined
+  const { alone = [], interruptions = [] } = certainty
+  const isMadeAlone = other !== undefined && isSurelyAlone(other, { alone, interruptions })
+  const mayBeMadeAlone = other !== undefined && mayBeAlone(other, alone, certainty.certainAfterMs)
   const expected = new Set<Expected>()
   for (const base of candidates) {
     const baseContent = base === 'unknown' ? undefined : base.content
@@ -116,6 +126,9 @@ export function expectedOf(
       expected.add('replicate')
       continue
     }
+    // Both may be right then; the table asks for nothing else.
+    if (isMadeAlone || mayBeMadeAlone) expected.add('conflict')
+    if (isMadeAlone) continue
     const mayHaveLost = isEarlier(other, replaced, baseContent)
     for (const decision of decisions(relationship, auth?.content, other?.content, base, mayHaveLost))
       expected.add(decision)

@@ -26,17 +26,36 @@ export type Written = {
   readonly isInterleaved: boolean
 }
 
+/** A write that changed nothing though its author had read exactly this configuration. */
+export type Needless = {
+  readonly atMs: number
+  /** It repeated the whole, and would be right if something had kept its author from seeing the end of the write then. */
+  readonly afterWriteAtMs?: number
+}
+
+/** A time in which a server served without its partner. */
+export type Alone = { readonly fromMs: number; readonly toMs: number }
+
 export type ServerHistory = {
   readonly scopes: ReadonlyMap<string, History>
   readonly written: readonly Written[]
-  /** Writes that changed nothing though their author had read exactly this configuration. */
-  readonly needless: readonly number[]
+  readonly needless: readonly Needless[]
+  /** In order. */
+  readonly alone: readonly Alone[]
 }
+
+/** The words of DHCP servers for serving without the partner. */
+const ALONE_STATES: ReadonlySet<string> = new Set(['partner-down'])
 
 export function historyOf(log: readonly LogLine[]): ServerHistory {
   const versions = new Map<string, Version[]>()
   const written: Written[] = []
-  const needless: number[] = []
+  const needless: Needless[] = []
+  const alone: Alone[] = []
+  let aloneFromMs: number | undefined
+  /** Of Twinscope's last write; and whether its end was not told. */
+  let lastWriteAtMs = Number.NEGATIVE_INFINITY
+  let isUnanswered = false
   /** Token → how many lines had been there when that configuration began to run. */
   const tokens = new Map<string, number>()
   const current = (scope: string): Content => versions.get(scope)?.at(-1)?.content
@@ -48,8 +67,25 @@ export function historyOf(log: readonly LogLine[]): ServerHistory {
     else versions.set(scope, [{ content: undefined, fromMs: log[0]?.monotonicMs ?? 0, by: 'start' }, version])
   }
 
+  const isAlone = (now: boolean, atMs: number) => {
+    if (now) aloneFromMs ??= atMs
+    else if (aloneFromMs !== undefined) {
+      alone.push({ fromMs: aloneFromMs, toMs: atMs })
+      aloneFromMs = undefined
+    }
+  }
+
   for (const [index, line] of log.entries()) {
+    if (line.kind === 'state') {
+      isAlone(ALONE_STATES.has(line.state), line.monotonicMs)
+      continue
+    }
+    if (line.kind === 'unanswered') {
+      if (line.who === TWINSCOPE) isUnanswered = true
+      continue
+    }
     if (line.kind === 'start') {
+      isAlone(false, line.monotonicMs)
       for (const scope of new Set([...versions.keys(), ...Object.keys(line.scopes)])) {
         const content = line.scopes[scope]
         const isFirst = index === 0
@@ -60,16 +96,25 @@ export function historyOf(log: readonly LogLine[]): ServerHistory {
       continue
     }
     if (line.kind === 'unchanged') {
-      if (line.who === TWINSCOPE && line.readToken === line.token) needless.push(line.monotonicMs)
+      if (line.who !== TWINSCOPE) continue
+      const isRepeat = line.isWhole === true && isUnanswered
+      if (line.readToken === line.token && !isRepeat)
+        needless.push({ atMs: line.monotonicMs, ...(line.isWhole && { afterWriteAtMs: lastWriteAtMs }) })
+      isUnanswered = false
       continue
     }
-    if (line.kind === 'write' && line.who === TWINSCOPE) written.push(writtenAt(log, index, line, tokens))
+    if (line.kind === 'write' && line.who === TWINSCOPE) {
+      written.push(writtenAt(log, index, line, tokens))
+      lastWriteAtMs = line.monotonicMs
+      isUnanswered = false
+    }
     const by = line.kind === 'restart' ? 'restart' : line.who === TWINSCOPE ? 'twinscope' : 'operator'
     put(line.scope, { content: line.after, fromMs: line.monotonicMs, by })
     // Several scopes of one write share a token; the configuration is complete with the last of them.
     tokens.set(line.token, index)
   }
-  return { scopes: versions, written, needless }
+  isAlone(false, Number.POSITIVE_INFINITY)
+  return { scopes: versions, written, needless, alone }
 }
 
 function writtenAt(

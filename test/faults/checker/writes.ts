@@ -1,5 +1,6 @@
 // What Twinscope may never do at a DHCP server, judged write by write from the servers' own logs.
 
+import { isSurelyAlone, LASTING_MS } from './alone.ts'
 import { authorityAt } from './authority.ts'
 import type { Evidence, Relationship, Violation } from './evidence.ts'
 import { type History, type ServerHistory, type Written, wasBetween } from './histories.ts'
@@ -15,8 +16,11 @@ export type WriteVerdict = {
 export function judgeWrites(evidence: Evidence, histories: Histories): WriteVerdict {
   const violations: Violation[] = []
   let inTheGap = 0
-  for (const [server, { written, needless }] of histories) {
-    for (const atMs of needless) {
+  for (const [server, { written, needless, alone }] of histories) {
+    const interruptions = interruptionsAt(evidence, server)
+    for (const { atMs, afterWriteAtMs } of needless) {
+      // Whoever was interrupted may not know the end of that write, and makes sure that the server serves.
+      if (afterWriteAtMs !== undefined && interruptions.some((one) => one >= afterWriteAtMs && one <= atMs)) continue
       violations.push({ invariant: 'echo', message: `${server} was given at ${ms(atMs)} what it already had` })
     }
     for (const [index, write] of written.entries()) {
@@ -43,10 +47,11 @@ export function judgeWrites(evidence: Evidence, histories: Histories): WriteVerd
       if (write.seen !== write.before) inTheGap++
       else if (
         isForeign(relationship, write, source, target) ||
+        isMadeAlone(write, target, { alone, interruptions }) ||
         isUndoingUndone(relationship, write, previous, {
           source,
           target,
-          interruptions: interruptionsAt(evidence, server),
+          interruptions,
         })
       ) {
         violations.push({ invariant: 'foreign-overwritten', message: `${what}: a person had made that edit there` })
@@ -89,6 +94,16 @@ function isForeign(
   return !wasBetween(source, write.before, Number.NEGATIVE_INFINITY, write.atMs)
 }
 
+/** What a person made while the server surely served alone is held, whatever the policy. */
+function isMadeAlone(
+  { atMs, before }: Written,
+  target: History | undefined,
+  known: Parameters<typeof isSurelyAlone>[1],
+): boolean {
+  const version = target?.findLast(({ fromMs }) => fromMs < atMs)
+  return version?.by === 'operator' && version.content === before && isSurelyAlone(version, known)
+}
+
 /**
  * Twinscope had written this very content, a person then put something else there, the source has not changed since,
  * and yet it is written again: a commit was carried out twice. Only where nothing can have kept the first write from
@@ -113,10 +128,7 @@ function isUndoingUndone(
 
 /** A write is read back and agreed on in this time where nothing disturbs it. Milliseconds. */
 export const AGREED_AFTER_MS = 500
-/** A disturbance that began so long before may still last. Milliseconds. */
-const LASTING_MS = 60_000
-
-function interruptionsAt({ interruptions }: Evidence, server: string): readonly number[] {
+export function interruptionsAt({ interruptions }: Evidence, server: string): readonly number[] {
   return interruptions.filter((one) => one.server === server).map(({ atMs }) => atMs)
 }
 
