@@ -16,6 +16,18 @@ export type RecordedAuthority = Authority & { readonly revision: number }
 /** Milliseconds for the question what a gate has made durable. */
 const ASK_TIMEOUT_MS = 5_000
 
+/** The gate that was last told counts: one that was away while the authority moved still names the side from before. */
+function lostMessage(
+  relationship: string,
+  gates: readonly { readonly side: string; readonly epoch: number }[],
+): string {
+  const newest = gates.toSorted((a, b) => b.epoch - a.epoch)
+  const highest = newest.filter(({ epoch }) => epoch === newest[0]?.epoch)
+  const known = [...new Set(newest.map(({ side, epoch }) => `${side} (epoch ${epoch})`))].join(' and ')
+  const moves = [...new Set(highest.map(({ side }) => `\`twinscope authority move ${relationship} --to ${side}\``))]
+  return `NATS has lost the authority record of ${relationship}; the gates know ${known}, and the highest epoch is the newest. Nothing is written until somebody confirms it: ${moves.join(' or ')}. With on-authority-loss: agree it is recorded again where both gates name the same`
+}
+
 export function createAuthorities(bucket: Bucket, gateClient: GateClient, logger: Logger) {
   /** Relationship → the side whose difference from the configuration was reported. */
   const reported = new Map<string, string>()
@@ -73,11 +85,7 @@ export function createAuthorities(bucket: Bucket, gateClient: GateClient, logger
       const doAgree =
         others.length === 1 && others.every(({ side, epoch }) => side === first.side && epoch === first.epoch)
       if (policy.onAuthorityLoss !== 'agree' || !doAgree) {
-        const known = [first, ...others].map(({ side, epoch }) => `${side} (epoch ${epoch})`).join(' and ')
-        return {
-          kind: 'unknown',
-          message: `NATS has lost the authority record of ${policy.name}; the gates know ${known}. Nothing is written until somebody confirms it: \`twinscope authority move ${policy.name} --to ${first.side}\`. With on-authority-loss: agree it is recorded again where both gates name the same`,
-        }
+        return { kind: 'unknown', message: lostMessage(policy.name, [first, ...others]) }
       }
       await seed(policy, first.side, first.epoch, 'gates')
     }

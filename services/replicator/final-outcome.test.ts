@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { RelationshipPolicy } from '#contracts/configuration.ts'
 import type { Job } from '#contracts/job.ts'
+import type { Admission } from '#plan/admit.ts'
 import { startRun, stepRun } from '#protocol/job.ts'
 import { finalOutcome } from './final-outcome.ts'
 import type { RunReport } from './run.ts'
@@ -70,4 +71,34 @@ test('what was written before the authority moved is reported as it was: nobody 
     )
     assert.match(outcome?.message ?? '', /before the authority moved to b/)
   }
+})
+
+test('what is only shown has the same row whether or not a plan was made, so that it is told once', () => {
+  const { commit: _, ...rest } = JOB
+  const job = { ...rest, automatic: true }
+  const begun = startRun(POLICY, [{ job: 'J1', automatic: true, source: 'a' }])
+  const compare = stepRun(begun.state, { kind: 'authority', side: 'a', epoch: 1 })
+  const side = (live?: string) => ({
+    rows: live === undefined ? [] : [{ scope: SCOPE, live }],
+    normal: true,
+    state: 'up',
+  })
+  const { state } = stepRun(compare.state, { kind: 'compared', source: side(), target: side('x'), nowMs: 0 })
+  const shown = [{ scope: SCOPE, code: 'only-on-partner', message: 'it exists only on b' }]
+  const plan = { relationship: 'a-b', source: 'a', target: 'b', digest: 'd', scopes: [], shown, notes: [] }
+  const admission = { plan, isApproved: false, safe: [] as unknown as Admission['safe'], held: [] }
+  const [planned, compared] = [new Map([['J1', admission]]), new Map()].map(
+    (plans) =>
+      finalOutcome(
+        job,
+        POLICY as unknown as RelationshipPolicy,
+        { state, plans, recorded: new Map(), stages: [] },
+        '2026-01-01T00:00:09.000Z',
+      )?.scopes,
+  )
+  assert.deepEqual(
+    compared?.map(({ code, before }) => [code, before]),
+    [['only-on-partner', 'x']],
+  )
+  assert.deepEqual(planned, compared)
 })

@@ -5,7 +5,7 @@ import type { Job } from '#contracts/job.ts'
 import type { Outcome, ScopeOutcome } from '#contracts/messages.ts'
 import type { Place } from '#plan/why.ts'
 import { effectiveJobs, isAskedFor, recalledFor } from '#protocol/job-concerns.ts'
-import { committedRow, comparedRow, equalRow, heldDigest, heldRow, outcomeOf, shownRow, summary } from './report.ts'
+import { committedRow, comparedRow, equalRow, heldDigest, heldRow, outcomeOf, summary } from './report.ts'
 import type { RunReport } from './run.ts'
 
 /** A row per scope that the job is about; an automatic job has none for what is equal. Later rows replace earlier ones. */
@@ -41,7 +41,6 @@ function rowsOf(job: Job, report: RunReport): readonly ScopeOutcome[] {
       rows.set(scope, { scope, status: 'refused', code: wait, message: `it differs, and was not copied: ${message}` })
     }
   }
-  for (const shown of admission?.plan.shown ?? []) rows.set(shown.scope, shownRow(shown))
   for (const scope of admission?.held ?? []) rows.set(scope.scope, heldRow(scope, place))
   for (const result of state.results) {
     if (isAskedFor([runJob], result.scope))

@@ -5,7 +5,7 @@ import type { Outcome, ReplicationStatus, ScopeOutcome } from '#contracts/messag
 import { MAX_PART_BYTES } from '#contracts/streams.ts'
 import type { ComparedScope } from '#plan/compare.ts'
 import type { Decision } from '#plan/decide.ts'
-import { digestOf, type Plan, type PlannedScope } from '#plan/plan.ts'
+import { digestOf, type PlannedScope } from '#plan/plan.ts'
 import { countChanges, renderScope } from '#plan/render.ts'
 import { explain, heldMessage, type Place, whatHappened } from '#plan/why.ts'
 import type { CommittedScope } from '#protocol/job-types.ts'
@@ -184,7 +184,7 @@ export function heldRow(scope: PlannedScope, place: Place = {}): ScopeOutcome {
   }
 }
 
-/** The row of a difference for which no plan was made: nothing of the run could be written. */
+/** The row of a difference that is held or only shown, where no plan says more of it. */
 export function comparedRow(
   { scope, decision, source, target }: ComparedScope,
   place: Place,
@@ -199,10 +199,6 @@ export function comparedRow(
     ...(source === undefined ? {} : { after: source }),
     ...(decision.kind === 'hold' ? { decision: decision.code } : {}),
   }
-}
-
-export function shownRow(shown: Plan['shown'][number]): ScopeOutcome {
-  return { scope: shown.scope, status: 'held', code: shown.code, message: shown.message }
 }
 
 /** Nothing was to be written, and why: it is equal, or our own write of an earlier job. */

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { Outcome, ScopeOutcome } from '#contracts/messages.ts'
 import { MAX_MESSAGE_BYTES } from '#contracts/streams.ts'
 import type { Bucket } from '#messaging/buckets.ts'
+import { heldDigest } from './report.ts'
 import { createSettled } from './settled.ts'
 
 function bucketOf() {
@@ -54,6 +55,21 @@ test('a hold is told once; another one, and one that came back, are news', async
   assert.deepEqual(await told(row(one.scope, 'held', 'other'), two), [one.scope])
   assert.deepEqual(await told(two), undefined)
   assert.deepEqual(await told(one, two), [one.scope])
+})
+
+test('the digest of what is told names the scopes that are shown, and not what was told before', async () => {
+  const { settled } = bucketOf()
+  const rows = ['10.0.1.0/24', '10.0.2.0/24'].map((scope) => ({ ...row(scope, 'held'), decision: 'first-contact' }))
+  const digestOf = (held: readonly ScopeOutcome[]) => heldDigest('a', 'b', held) ?? 'none'
+  const told = async (held: readonly ScopeOutcome[]) => {
+    const news = await settled.newsOf('a-b', { ...outcomeWith(held), target: 'b', planDigest: digestOf(held) })
+    await news.remember()
+    return news.outcome
+  }
+  assert.equal((await told(rows.slice(0, 1)))?.planDigest, digestOf(rows.slice(0, 1)))
+  const second = await told(rows)
+  assert.deepEqual(second?.scopes, rows.slice(1))
+  assert.equal(second?.planDigest, digestOf(rows.slice(1)))
 })
 
 test('what ten thousand scopes wait for is remembered in one message: it would be told every minute otherwise', async () => {

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto'
 import type { Outcome, ScopeOutcome } from '#contracts/messages.ts'
 import { escapeName } from '#contracts/subjects.ts'
 import type { Bucket } from '#messaging/buckets.ts'
-import { summary } from './report.ts'
+import { heldDigest, summary } from './report.ts'
 
 /** A failure that has not changed is told again, and by then tried again many times, after this long. */
 const REPEAT_AFTER_MS = 15 * 60_000
@@ -44,6 +44,12 @@ function isDecided({ status, code }: Pick<ScopeOutcome, 'status' | 'code'>): boo
   return status === 'held' && code === 'rejected'
 }
 
+/** The digest names what is shown: an approval of what was told before would be one of another plan. */
+function withRows({ planDigest: _, ...outcome }: Outcome, rows: readonly ScopeOutcome[]): Outcome {
+  const digest = outcome.target === undefined ? undefined : heldDigest(outcome.source, outcome.target, rows)
+  return { ...outcome, ...summary(rows), scopes: [...rows], ...(digest === undefined ? {} : { planDigest: digest }) }
+}
+
 export function createSettled(control: Bucket) {
   async function read(relationship: string): Promise<Stuck> {
     const entry = await control.get(key(relationship))
@@ -72,7 +78,7 @@ export function createSettled(control: Bucket) {
       if (isNews(WHOLE, { status: 'refused', code: outcome.code ?? '' })) news = outcome
     } else {
       const fresh = rows.filter((row) => isNews(row.scope, row))
-      if (fresh.length > 0) news = { ...outcome, ...summary(fresh), scopes: fresh }
+      if (fresh.length > 0) news = withRows(outcome, fresh)
     }
     const remember = async () => {
       if (JSON.stringify(next) !== JSON.stringify(last)) await control.put(key(relationship), JSON.stringify(next))

@@ -67,6 +67,20 @@ test('no changes nothing; no terminal ends with 2 and asks nothing of the servic
   assert.deepEqual([forced.exit, forced.writes[0]?.body.planDigest], [0, DIGEST.a])
 })
 
+test('what a job held is approved by its id, also where another scope made the whole refused or failed', async () => {
+  for (const status of ['refused', 'failed'] as const) {
+    const scopes = [aRow(SCOPE, 'held', 'foreign-edit'), aRow('10.0.20.0/24', status, 'paused')]
+    const worse = aReplication({ job: 'HELD', status, planDigest: DIGEST.a, scopes })
+    const ran = await twinscope(
+      ['approve', 'HELD'],
+      service({ 'GET /v1/replications/HELD': () => ({ body: worse }) }),
+      [true],
+    )
+    assert.equal(ran.exit, 0, ran.err)
+    assert.deepEqual(ran.writes[0]?.body.scopes, [SCOPE])
+  }
+})
+
 test('a plan that has changed since it was held is said to be another one', async () => {
   const other = aPlan(heldPlan.scopes, { digest: DIGEST.b })
   const ran = await twinscope(['approve', 'HELD'], service({ 'POST /v1/plans': () => planOf(other) }), [true])

@@ -70,6 +70,11 @@ function notHeld(part: ReplicationChild): NotApprovable {
   return { relationship, code: part.code ?? part.status, message, exit }
 }
 
+/** Where another scope failed, or was refused, the whole is worse than held; what it held is released all the same. */
+function doesHold({ status, scopes }: ReplicationChild): boolean {
+  return status === 'held' || scopes.some((row) => row.status === 'held')
+}
+
 /** The ledger keeps the contents of so many scopes only; what was cut is approved as a request of its own. */
 function isWhole(part: ReplicationChild, scopes: readonly string[]): boolean {
   const rows = part.scopes.filter(({ scope }) => scopes.includes(scope))
@@ -79,7 +84,7 @@ function isWhole(part: ReplicationChild, scopes: readonly string[]): boolean {
 async function gatherJob(api: Api, id: string, { scopes, side }: Asked, context: CommandContext): Promise<Gathered> {
   const detail = await api.replication(id)
   const parts = detail.children.length > 0 ? detail.children : [detail]
-  const held = parts.filter(({ status, act }) => status === 'held' && act !== 'restore')
+  const held = parts.filter((part) => part.act !== 'restore' && doesHold(part))
   if (held.length === 0) return { approvals: [], notApprovable: parts.map(notHeld) }
   const gathered: Gathered[] = []
   for (const part of held) {
