@@ -42,6 +42,11 @@ export type FleetShape = {
   readonly edits: { readonly min: number; readonly max: number }
   /** For how long a server that is killed stays away at most, before it is divided. Milliseconds. */
   readonly serverDownMs: number
+  /**
+   * Once a run the authoritative side is away until its partner serves alone, and somebody edits that one then: after
+   * how long, before it is divided. Milliseconds; absent: such servers do not serve alone.
+   */
+  readonly aloneAfterMs?: number
   /** An operator confirms an authority that went with NATS. */
   readonly isConfirming: boolean
 }

@@ -53,6 +53,7 @@ export function keaFleet(seed: number, wanted?: KeaVersion): Fleet {
     edits: { min: 22, max: 30 },
     // Longer than Kea takes to give its partner up.
     serverDownMs: 100_000,
+    aloneAfterMs: RESPONSE_MS + 2 * HEARTBEAT_MS,
     isConfirming: !bit(4),
     open: (place) => open(place, { version, mode, relationship }),
   }

@@ -107,6 +107,7 @@ export function makeSchedule(seed: number, timing: Timing, fleet: FleetShape): S
   for (let index = 0; index < edits; index++) {
     steps.push({ atMs: random.between(0, lengthMs) / scale, act: makeEdit(`e${seed}-${index}`, random, fleet) })
   }
+  steps.push(...makeAlone(seed, random, timing, fleet))
   const requests = random.integer(REQUESTS.min, REQUESTS.max)
   for (let index = 0; index < requests; index++) {
     steps.push({ atMs: random.between(0, lengthMs) / scale, act: makeRequest(`R${seed}-${index}`, random, fleet) })
@@ -129,7 +130,7 @@ export function makeSchedule(seed: number, timing: Timing, fleet: FleetShape): S
   }))
   return {
     seed,
-    faults: kinds.length,
+    faults: steps.filter(({ act }) => act.kind !== 'edit' && act.kind !== 'request').length,
     lengthMs: lengthMs / scale,
     steps: steps.toSorted((a, b) => a.atMs - b.atMs),
     afterwards: afterwards.toSorted((a, b) => a.atMs - b.atMs),
@@ -184,6 +185,27 @@ function makeFault(kind: Fault['kind'], random: Random, scale: number, fleet: Fl
       return { kind, services, byMs, forMs: span(10_000, 60_000) }
     }
   }
+}
+
+/** The authoritative side is gone for so long that its partner serves alone, and is edited then. */
+function makeAlone(seed: number, random: Random, { scale, lengthMs }: Timing, fleet: FleetShape): readonly Step[] {
+  const { aloneAfterMs } = fleet
+  if (aloneAfterMs === undefined) return []
+  const { authority, partner, scopes } = random.pick(fleet.relationships)
+  const goneMs = random.between(0, Math.max(0, lengthMs - 1.3 * aloneAfterMs))
+  const kill: Fault = { kind: 'kill', part: authority, downMs: (1.3 * aloneAfterMs) / scale }
+  const edit: Edit = {
+    kind: 'edit',
+    server: partner,
+    scope: random.pick(scopes.slice(0, -1)),
+    how: 'change',
+    name: `l${seed}`,
+    persist: random.chance(0.8),
+  }
+  return [
+    { atMs: goneMs / scale, act: kill },
+    { atMs: (goneMs + random.between(1.1, 1.25) * aloneAfterMs) / scale, act: edit },
+  ]
 }
 
 function makeEdit(name: string, random: Random, { relationships }: FleetShape): Edit {
