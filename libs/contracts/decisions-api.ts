@@ -52,6 +52,12 @@ export const RestoreBody = Type.Object(
     ...who,
     scopes: Type.Optional(ScopeTexts),
     both: Type.Optional(Type.Boolean({ description: 'Also put the content on the authoritative side. Default false' })),
+    server: Type.Optional(
+      Type.String({
+        description:
+          'Of a replication that wrote on both servers (a restore with `both`): where it is undone. Default: the one that it was about',
+      }),
+    ),
     approvedPlan: Type.Optional(
       Type.String({ pattern: '^[0-9a-f]{64}$', description: 'The `digest` of the plan that was shown' }),
     ),

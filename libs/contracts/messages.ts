@@ -156,6 +156,9 @@ export const ScopeOutcome = Type.Object({
   plan: Type.Optional(Type.Array(Type.String(), { description: 'The changes in DHCP words; cut where they are many' })),
   before: Type.Optional(FingerprintText),
   after: Type.Optional(FingerprintText),
+  writtenAt: Type.Optional(
+    Type.Array(Type.String(), { description: 'Restores and adoptions: the servers on which this scope was written' }),
+  ),
   earlier: Type.Optional(
     Type.Array(Type.Object({ before: Type.Optional(FingerprintText), after: Type.Optional(FingerprintText) }), {
       description: 'What the same job had written there before, where a server or a person undid it in between',

@@ -1,7 +1,7 @@
 // What a request for an act means: which relationship and scopes, and what is refused at once. Pure.
 
 import type { RelationshipPolicy } from '#contracts/configuration.ts'
-import type { Outcome, ReplicationRequested, RequestedAct } from '#contracts/messages.ts'
+import type { Outcome, ReplicationRequested, RequestedAct, ScopeOutcome } from '#contracts/messages.ts'
 import { scopesNamed } from '#contracts/scope-ids.ts'
 import { parseIpv4 } from '#dhcp/ipv4.ts'
 import { parseScopeKey, type ScopeKey } from '#dhcp/scope.ts'
@@ -83,9 +83,10 @@ function scopesOf(
 }
 
 /** What of an outcome the act can be about. */
-function rowsFor(act: RequestedAct, outcome: Outcome | undefined): readonly string[] {
-  const status = act.kind === 'restore' ? 'replicated' : 'held'
-  return (outcome?.scopes ?? []).filter((row) => row.status === status).map(({ scope }) => scope)
+function rowsFor(act: RequestedAct, outcome: Outcome | undefined, server: string): readonly string[] {
+  const isWrittenHere = ({ status, writtenAt }: ScopeOutcome) => writtenAt?.includes(server) ?? status === 'replicated'
+  const isAbout = act.kind === 'restore' ? isWrittenHere : ({ status }: ScopeOutcome) => status === 'held'
+  return (outcome?.scopes ?? []).filter(isAbout).map(({ scope }) => scope)
 }
 
 /** `outcome`: that of the job which the act is about, where the ledger has it. */
@@ -110,7 +111,7 @@ export function fanOutAct(
     return refuse('authoritative-side', message)
   }
   const of = outcome?.job ?? act.of
-  const rows = rowsFor(act, outcome)
+  const rows = rowsFor(act, outcome, server)
   const isNothing = outcome !== undefined && rows.length === 0
   if (act.kind === 'restore' && isNothing) {
     return refuse(

@@ -67,6 +67,14 @@ function joined(rows: readonly (readonly [string, ScopeOutcome])[]): ScopeOutcom
   }
 }
 
+/** A pre-image of the scope is in the journal of each of these. */
+function writtenAt({ results }: CorrectionReport['state'], scope: string): Pick<ScopeOutcome, 'writtenAt'> {
+  const servers = Object.entries(results).flatMap(([server, of]) =>
+    of.some((result) => result.scope === scope && result.result === 'written') ? [server] : [],
+  )
+  return servers.length === 0 ? {} : { writtenAt: servers }
+}
+
 export function correctionOutcome(job: Job, report: CorrectionReport, at: string): Outcome {
   const { state, missing, stages } = report
   const targets = targetsOf(state)
@@ -78,7 +86,7 @@ export function correctionOutcome(job: Job, report: CorrectionReport, at: string
       const row = table.get(scope)
       return row === undefined ? [] : [[server, row] as const]
     })
-    if (own.length > 0) return joined(own)
+    if (own.length > 0) return { ...joined(own), ...writtenAt(state, scope) }
     return {
       scope,
       status: 'refused',

@@ -48,6 +48,8 @@ test('what a job wrote before, and somebody undid, is told with what it wrote la
     { before: 'v1:a', after: 'v1:c' },
   ])
   assert.equal(againRecorded(first, first).earlier, undefined, 'the same write is told once')
+  const repeated = againRecorded(second, { ...recorded, before: 'v1:a', after: 'v1:c' })
+  assert.deepEqual(repeated.earlier, second.earlier, 'what was written before it is told all the same')
 })
 
 test('an outcome that fits is left whole', () => {

@@ -91,7 +91,9 @@ export function recordedScope(scope: PlannedScope): RecordedScope {
 
 /** The same scope is written once more for the same job: what it wrote before is part of its story. */
 export function againRecorded(before: RecordedScope, now: RecordedScope): RecordedScope {
-  if (before.before === now.before && before.after === now.after) return now
+  // Recorded before and not carried out: the same write, and not its own past.
+  if (before.before === now.before && before.after === now.after)
+    return before.earlier === undefined ? now : { ...now, earlier: before.earlier }
   const written = {
     ...(before.before === undefined ? {} : { before: before.before }),
     ...(before.after === undefined ? {} : { after: before.after }),

@@ -3,7 +3,7 @@
 
 import type { RelationshipPolicy } from '#contracts/configuration.ts'
 import type { RestorePlan } from '#contracts/decisions-api.ts'
-import type { Outcome } from '#contracts/messages.ts'
+import type { Outcome, ScopeOutcome } from '#contracts/messages.ts'
 import { partnerOf } from '#contracts/relationships.ts'
 import { scopeIdsOf, scopesNamed } from '#contracts/scope-ids.ts'
 import type { RelationshipPlan } from '#contracts/status-api.ts'
@@ -30,11 +30,11 @@ export type Restorable = {
 /** Reads that run at the same time. */
 const PARALLEL = 8
 
-/** What of a replication can be undone; with `scopes` only those. Throws where there is nothing. */
+/** What of a replication can be undone; with `scopes` only those, with `at` on that server. Throws where there is nothing. */
 export function restorable(
   entry: LedgerEntry,
   children: readonly LedgerEntry[],
-  scopes: readonly string[] | undefined,
+  { scopes, at }: { readonly scopes?: readonly string[] | undefined; readonly at?: string | undefined },
 ): Restorable {
   const finals = (children.length === 0 ? [entry] : children).flatMap(({ final }) => final ?? [])
   if (entry.final === undefined) {
@@ -60,13 +60,31 @@ export function restorable(
   if (relationship === undefined || target === undefined) {
     throw new ProblemError('nothing-to-restore', `the ledger does not say where replication ${job} wrote`)
   }
-  const written = writtenBy(only)
+  const server = at ?? serverOf(only, target)
+  const written = writtenAt(only, server)
+  if (written.length === 0) {
+    const servers = [...new Set(writtenBy(only).flatMap((row) => row.writtenAt ?? [target]))]
+    const message = `replication ${job} wrote nothing on ${server}; it wrote on ${servers.join(' and ')}`
+    throw new ProblemError('nothing-to-restore', message, { near: servers })
+  }
   const named = scopes === undefined ? written : scopes.flatMap((text) => namedOf(text, written, job))
-  return { job, commit: only.commit ?? job, relationship, server: target, scopes: [...new Set(named)] }
+  return { job, commit: only.commit ?? job, relationship, server, scopes: [...new Set(named)] }
 }
 
-function writtenBy(final: Outcome): readonly string[] {
-  return (final.scopes ?? []).filter(({ status }) => status === 'replicated').map(({ scope }) => scope)
+function writtenBy(final: Outcome): readonly ScopeOutcome[] {
+  return (final.scopes ?? []).filter((row) => row.status === 'replicated' || row.writtenAt !== undefined)
+}
+
+function writtenAt(final: Outcome, server: string): readonly string[] {
+  return writtenBy(final)
+    .filter((row) => (row.writtenAt ?? [final.target]).includes(server))
+    .map(({ scope }) => scope)
+}
+
+/** Where it was to be written, or its partner where only that was written. */
+function serverOf(final: Outcome, target: string): string {
+  if (writtenAt(final, target).length > 0) return target
+  return writtenBy(final).flatMap((row) => row.writtenAt ?? [])[0] ?? target
 }
 
 function namedOf(text: string, written: readonly string[], job: string): readonly string[] {

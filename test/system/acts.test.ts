@@ -97,6 +97,16 @@ for (const onForeignEdit of ['hold', 'revert'] as const) {
       assert.equal(await pair.nameOf(AUTH, scope), 'one')
       await pair.rename(AUTH, scope, 'three')
       await pair.named(PARTNER, scope, 'three')
+
+      // What it wrote on each of the two servers can be undone there.
+      assert.deepEqual(restored.scopes?.[0]?.writtenAt?.toSorted(), [AUTH, PARTNER].toSorted())
+      const back = await restore(pair, restored.job, { server: AUTH })
+      assert.deepEqual([back.status, back.scopes?.[0]?.writtenAt], ['replicated', [AUTH]], `${back.message}`)
+      assert.equal(await pair.nameOf(AUTH, scope), 'two')
+      // Where only the partner of the one that a restore is about was written, that is where it is undone by itself.
+      const again = await restore(pair, back.job)
+      assert.deepEqual([again.status, again.target], ['replicated', AUTH], `${again.message}`)
+      assert.equal(await pair.nameOf(AUTH, scope), 'three')
     })
   })
 }

@@ -13,13 +13,14 @@ const OPTIONS = {
   ...COMMON_OPTIONS,
   both: { type: 'boolean', default: false },
   scope: { type: 'string', multiple: true },
+  server: { type: 'string' },
   'what-if': { type: 'boolean', default: false },
   force: { type: 'boolean', default: false },
   'no-wait': { type: 'boolean', default: false },
   reason: { type: 'string' },
 } as const
 
-const HELP = `twinscope restore JOB [--both] [--scope ID,ID] [--what-if]
+const HELP = `twinscope restore JOB [--both] [--scope ID,ID] [--server NAME] [--what-if]
 
 Undoes what JOB wrote: its scopes get back the content from before, where JOB wrote it. Shows the plan and
 asks; yes approves exactly that plan, with its limits. A restored scope is then held, so that nothing undoes
@@ -27,6 +28,7 @@ the restore, until somebody approves it or changes the authoritative side to be 
 
   --both           put that content on the authoritative side too, so that both are equal again
   --scope ID,ID    only these scopes
+  --server NAME    where JOB is undone, if it wrote on both servers (a restore with --both)
   --what-if        show the plan, change nothing (exit 3: something would be written)
   --force          do not ask; a plan that a limit holds is not restored
   --no-wait        return when the request is stored; prints the job id
@@ -122,6 +124,7 @@ async function restore(
     readonly body: {
       readonly scopes?: string[]
       readonly both: boolean
+      readonly server?: string
       readonly actor: string
       readonly reason?: string
     }
@@ -166,6 +169,7 @@ export const restoreCommand: Command = {
       reason: values.reason,
       both: values.both,
       scopes: scopes && [...scopes],
+      server: values.server,
     })
     const options = {
       body,

@@ -23,8 +23,14 @@ export function decisionRoutes(app: App, parts: AppParts): void {
     throw new ProblemError('unknown-replication', `the ledger has no replication ${job}`)
   }
 
-  async function restorePlan(job: string, { scopes, both = false }: RestoreBody): Promise<RestorePlan> {
-    const of = restorable(...ledgerOf(job), scopes)
+  function restorableOf(job: string, { scopes, server }: RestoreBody) {
+    const at = server === undefined ? undefined : resolveServer(parts.known(), server)
+    return restorable(...ledgerOf(job), { scopes, at })
+  }
+
+  async function restorePlan(job: string, body: RestoreBody): Promise<RestorePlan> {
+    const { both = false } = body
+    const of = restorableOf(job, body)
     const { policy } = resolveConfigured(parts.known(), of.relationship)
     parts.requireMessaging('no DHCP server can be read')
     return await readOrRefuse(() => planRestore(parts.gates, policy, of, both))
@@ -102,7 +108,7 @@ export function decisionRoutes(app: App, parts: AppParts): void {
       const { job } = request.params
       const { body } = request
       return await acceptJob(parts, request, reply, { restore: job, body }, () => {
-        const of = restorable(...ledgerOf(job), body.scopes)
+        const of = restorableOf(job, body)
         resolveConfigured(parts.known(), of.relationship)
         if (body.approvedPlan === undefined) {
           throw new ProblemError(
