@@ -18,13 +18,23 @@ async function isGone(pair: SimulatedPair, server: string, scope: ScopeKey): Pro
   return !(await pair.admin.scopes(server)).some(({ key }) => key === scope)
 }
 
-/** Makes it certain that the two sides are looked at only when both were edited. */
-async function whilePaused(pair: SimulatedPair, edit: () => Promise<void>): Promise<void> {
+type Differences = { readonly outOfSync?: number; readonly conflict?: number }
+
+/** Makes it certain that the two sides are looked at only when every edit has been seen: when this many scopes differ. */
+async function whilePaused(pair: SimulatedPair, until: Differences, edit: () => Promise<void>): Promise<void> {
   const path = new URL(`/v1/relationships/${PAIR}/pause`, pair.system.local.console)
   const headers = { 'content-type': 'application/json' }
   const paused = await fetch(path, { method: 'PUT', headers, body: JSON.stringify({ actor: 'test' }) })
   assert.equal(paused.status, 200, await paused.text())
   await edit()
+  const wanted = { outOfSync: 0, conflict: 0, ...until }
+  await eventually(
+    async () => {
+      const { outOfSync, conflict } = (await pair.system.relationship(PAIR)).counts
+      assert.deepEqual({ outOfSync, conflict }, wanted)
+    },
+    { timeoutMs: 20_000, what: 'the edits in the view' },
+  )
   assert.equal((await fetch(path, { method: 'DELETE' })).status, 204)
 }
 
@@ -97,7 +107,7 @@ describe('default policies', () => {
 
   test('edited on both sides: a conflict, held', async () => {
     const scope = scopeAt(pair, 3)
-    await whilePaused(pair, async () => {
+    await whilePaused(pair, { conflict: 1 }, async () => {
       await pair.rename(AUTH, scope, 'here')
       await pair.rename(PARTNER, scope, 'there')
     })
@@ -136,7 +146,11 @@ describe('default policies', () => {
     assert.equal(row.decision, undefined)
     const { status } = await pair.system.post(`/v1/replications/${job}/approve`, {})
     assert.equal(status, 409)
-    const asked = await pair.system.replicate({ server: AUTH, scopes: [only.key] })
+    // The view knows the scope from its next look at both sides on.
+    const asked = await eventually(() => pair.system.replicate({ server: AUTH, scopes: [only.key] }), {
+      timeoutMs: 10_000,
+      what: 'the scope in the view',
+    })
     assert.equal(asked.status, 'held')
     assert.ok(!(await isGone(pair, PARTNER, only.key)))
     await pair.admin.deleteScope(PARTNER, only.key)
@@ -234,7 +248,7 @@ describe('default policies', () => {
 
   test('over a limit: held with the numbers, also where a request asks; approved, all of it is written', async () => {
     const changed = [0, 1, 2, 3].map((index) => scopeAt(pair, index))
-    await whilePaused(pair, async () => {
+    await whilePaused(pair, { outOfSync: changed.length }, async () => {
       for (const scope of changed) await pair.rename(AUTH, scope, 'many')
     })
     const { job, row, scopes = [] } = await pair.held(changed[0] as ScopeKey, 'too-many-scopes')
@@ -290,7 +304,7 @@ describe('policies that let it be written', () => {
 
   test('on-conflict: authority-wins copies the authoritative side', async () => {
     const scope = scopeAt(pair, 1)
-    await whilePaused(pair, async () => {
+    await whilePaused(pair, { outOfSync: 1 }, async () => {
       await pair.rename(AUTH, scope, 'here')
       await pair.rename(PARTNER, scope, 'there')
     })
@@ -302,7 +316,7 @@ describe('policies that let it be written', () => {
     await pair.admin.deleteScope(AUTH, scopeAt(pair, 2))
     await eventually(async () => assert.ok(await isGone(pair, PARTNER, scopeAt(pair, 2))), { timeoutMs: 20_000 })
     await waitAgreed(pair.system)
-    await whilePaused(pair, async () => {
+    await whilePaused(pair, { outOfSync: 2 }, async () => {
       await pair.admin.deleteScope(AUTH, scopeAt(pair, 3))
       await pair.admin.deleteScope(AUTH, scopeAt(pair, 4))
     })
