@@ -51,8 +51,8 @@ const OPERATION = 'KV-Operation'
 /** Milliseconds for which the mark of a deleted key stays, so that whoever watches can see it. */
 const MARK_KEPT_MS = 60_000
 const RETRY_MS = 200
-/** A read that failed so often is told to the operator. */
-const TRIES_UNTIL_SAID = 5
+/** A read that has failed for so long is told to the operator. Milliseconds. */
+const UNTIL_SAID_MS = 3_000
 const PARALLEL_READS = 64
 /** Milliseconds without a message after which a watch has caught up, whatever the server says is pending. */
 const IDLE_MS = 500
@@ -68,7 +68,9 @@ export async function openBucket(messaging: Messaging, definition: BucketDefinit
 
   /** Repeats what only reads until NATS answers. */
   async function read<T>(request: () => Promise<T>): Promise<T> {
-    for (let tries = 1; ; tries++) {
+    const beganAt = performance.now()
+    let isSaid = false
+    for (;;) {
       await messaging.whenConnected()
       try {
         return await messaging.untilLost(request())
@@ -77,8 +79,10 @@ export async function openBucket(messaging: Messaging, definition: BucketDefinit
         if (isRefusal(error) && !missing) throw error
         if (messaging.closing.aborted) throw new MessagingError('aborted', `reading ${definition.name} was stopped`)
         const fields = { bucket: definition.name, reason: messageOf(error) }
-        if (tries === TRIES_UNTIL_SAID) messaging.logger.warn(fields, 'bucket cannot be read; tried again until it can')
-        else messaging.logger.debug(fields, 'read will be repeated')
+        if (!isSaid && performance.now() - beganAt > UNTIL_SAID_MS) {
+          isSaid = true
+          messaging.logger.warn(fields, 'bucket cannot be read; tried again until it can')
+        } else messaging.logger.debug(fields, 'read will be repeated')
         if (missing && messaging.connected) await provisionAgain(messaging).catch(() => {})
       }
       await sleep(RETRY_MS)
