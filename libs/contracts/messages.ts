@@ -167,6 +167,11 @@ export const ScopeOutcome = Type.Object({
 })
 export type ScopeOutcome = Static<typeof ScopeOutcome>
 
+/** Where a job wrote this scope, and so where a pre-image is kept. `target`: of its outcome, for rows that do not say. */
+export function serversWritten({ status, writtenAt }: ScopeOutcome, target: string): readonly string[] {
+  return writtenAt ?? (status === 'replicated' ? [target] : [])
+}
+
 export const Stage = Type.Object({ name: Type.String(), durationMs: Type.Number({ minimum: 0 }) })
 export type Stage = Static<typeof Stage>
 

@@ -1,18 +1,21 @@
 // An adoption or a restore, as a pure machine: (state, input) → (state, effects). Somebody approved exactly one plan
 // that the decision table would not make; it is written once, through the same gate checks as every other write.
 //
-//   authority ─▶ recall ─▶ permit ─▶ prepare(exception) ─▶ wanted ─▶ plan ─▶ record ─▶ permit ─▶ cover ─▶ commit ─▶ agree
-//       ▲                               ▲                                                          │
-//       └── stale ticket or epoch:      └───────────── the next target, with what was approved ────┴─▶ finish
-//           again, at most MAX_ROUNDS times
+//   authority ─▶ permit ─▶ prepare(exception) ─▶ wanted ─▶ plan ─▶ record ─▶ permit ─▶ cover ─▶ commit ─▶ agree
+//       ▲                    ▲                                                          │
+//       └── stale ticket or    └───────────── the next target, with what was approved ────┴─▶ finish
+//           epoch: again, at most MAX_ROUNDS times
+//
+// Between authority and permit, where an earlier run was interrupted: revoke (a prepare at every target) ─▶ recall.
 //
 // (permit and agree: adoptions only. A restore goes on while it is paused, and leaves the base as it was.)
 //
 // Rules that the model explorer relies on:
 //   - what is wished is read after prepare, never before;
 //   - nothing is committed that was not approved: the same scopes, with what was there and what was wished then;
-//   - what was approved is recorded before the first commit. An interrupted run prepares every target, so
-//     that no commit can come late, asks the gates what became of it, and goes on with exactly that: what was approved for the second target does not change because the first is written.
+//   - what was approved is recorded before the first commit. An interrupted run revokes
+//     (prepares every target, so that no commit can come late), asks the gates what became of it, and goes on with
+//     exactly that: what was approved for the second target does not change because the first is written.
 
 import {
   isAnythingWritten,
@@ -31,7 +34,7 @@ import type {
   CorrectionRequest,
   CorrectionState,
 } from './correction-types.ts'
-import { NOT_BEGUN } from './job-concerns.ts'
+import { NOT_BEGUN, REVOKED } from './job-concerns.ts'
 import { MAX_ROUNDS } from './job-steps.ts'
 import type { CommittedScope, Side, SideFailure } from './job-types.ts'
 
@@ -238,8 +241,6 @@ function onCommitted(state: CorrectionState, results: readonly CommittedScope[])
   return agree(withResults(state, targetOf(state), results))
 }
 
-const REVOKED: ReadonlySet<CorrectionInput['kind']> = new Set(['prepared', 'refused', 'outdated'])
-
 /** Inputs that do not fit the phase come from an effect that was overtaken; they change nothing. */
 export function stepCorrection(state: CorrectionState, input: CorrectionInput): Step {
   if (state.phase === 'finished' || state.phase === 'waiting') return { state, effects: [] }
@@ -250,7 +251,6 @@ export function stepCorrection(state: CorrectionState, input: CorrectionInput): 
   // Perhaps the target is still being written: then the cover has to end by itself.
   if (input.kind === 'side-failed')
     return (NOT_BEGUN.has(input.failure.wait) ? ended : (step: Step) => step)(wait(state, input.failure))
-  // A gate that refuses to prepare for this epoch commits nothing of an earlier one either.
   if (state.phase === 'revoke') return REVOKED.has(input.kind) ? revoke(state, state.at + 1) : { state, effects: [] }
   if (input.kind === 'refused') return ended(finish(state, { code: input.code, message: input.message }))
   if (input.kind === 'outdated') return ended(again(state, input.why))

@@ -14,6 +14,12 @@ export const MAX_QUIET_PERIODS = 15
 /** A commit that failed like this was not even begun: nothing is being written, so nobody needs to cover. */
 export const NOT_BEGUN: ReadonlySet<RunWait> = new Set(['covering', 'partner-not-normal', 'lock-held'])
 
+/**
+ * After these answers to a prepare no commit of an earlier ticket can happen any more: a gate that refuses to prepare
+ * for this epoch commits nothing of an earlier one either.
+ */
+export const REVOKED: ReadonlySet<string> = new Set(['prepared', 'refused', 'outdated'])
+
 export function targetOf({ policy, side }: Pick<RunState, 'policy' | 'side'>): string {
   return policy.servers[0] === side ? policy.servers[1] : policy.servers[0]
 }

@@ -28,6 +28,7 @@ import {
   NOT_BEGUN,
   outdatedRecord,
   postponed,
+  REVOKED,
   recordedCommits,
   targetOf,
   versionsDone,
@@ -181,9 +182,7 @@ function advance(state: RunState, input: RunInput, checks: RunChecks): Step {
   // Perhaps the target is still being written: then the cover has to end by itself.
   if (input.kind === 'side-failed')
     return (NOT_BEGUN.has(input.failure.wait) ? ended : (step: Step) => step)(wait(state, input.failure))
-  // A gate that refuses to prepare for this epoch commits nothing of an earlier one either.
-  if (state.phase === 'revoke' && input.kind !== 'prepared')
-    return input.kind === 'refused' || input.kind === 'outdated' ? startRecall(state) : { state, effects: [] }
+  if (state.phase === 'revoke') return REVOKED.has(input.kind) ? startRecall(state) : { state, effects: [] }
   if (input.kind === 'refused')
     return ended(finish({ ...state, refusal: { code: input.code, message: input.message } }))
   if (input.kind === 'outdated') return ended(again(state, input.why))
@@ -200,8 +199,6 @@ function advance(state: RunState, input: RunInput, checks: RunChecks): Step {
       const { side, epoch } = input
       return { state: { ...next, phase: 'revoke' }, effects: [{ kind: 'prepare', target, side, epoch }] }
     }
-    case 'revoke':
-      return startRecall(state)
     case 'recall':
       if (input.kind === 'recalled') return onRecalled(state, input.results)
       break

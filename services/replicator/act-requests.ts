@@ -1,7 +1,13 @@
 // What a request for an act means: which relationship and scopes, and what is refused at once. Pure.
 
 import type { RelationshipPolicy } from '#contracts/configuration.ts'
-import type { Outcome, ReplicationRequested, RequestedAct, ScopeOutcome } from '#contracts/messages.ts'
+import {
+  type Outcome,
+  type ReplicationRequested,
+  type RequestedAct,
+  type ScopeOutcome,
+  serversWritten,
+} from '#contracts/messages.ts'
 import { scopesNamed } from '#contracts/scope-ids.ts'
 import { parseIpv4 } from '#dhcp/ipv4.ts'
 import { parseScopeKey, type ScopeKey } from '#dhcp/scope.ts'
@@ -84,8 +90,8 @@ function scopesOf(
 
 /** What of an outcome the act can be about. */
 function rowsFor(act: RequestedAct, outcome: Outcome | undefined, server: string): readonly string[] {
-  const isWrittenHere = ({ status, writtenAt }: ScopeOutcome) => writtenAt?.includes(server) ?? status === 'replicated'
-  const isAbout = act.kind === 'restore' ? isWrittenHere : ({ status }: ScopeOutcome) => status === 'held'
+  const isAbout = (row: ScopeOutcome) =>
+    act.kind === 'restore' ? serversWritten(row, server).includes(server) : row.status === 'held'
   return (outcome?.scopes ?? []).filter(isAbout).map(({ scope }) => scope)
 }
 

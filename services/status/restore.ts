@@ -3,7 +3,7 @@
 
 import type { RelationshipPolicy } from '#contracts/configuration.ts'
 import type { RestorePlan } from '#contracts/decisions-api.ts'
-import type { Outcome, ScopeOutcome } from '#contracts/messages.ts'
+import { type Outcome, serversWritten } from '#contracts/messages.ts'
 import { partnerOf } from '#contracts/relationships.ts'
 import { scopeIdsOf, scopesNamed } from '#contracts/scope-ids.ts'
 import type { RelationshipPlan } from '#contracts/status-api.ts'
@@ -40,7 +40,7 @@ export function restorable(
   if (entry.final === undefined) {
     throw new ProblemError('not-finished', `replication ${entry.job} is not finished; restore it when it is`)
   }
-  const wrote = finals.filter((final) => writtenBy(final).length > 0)
+  const wrote = finals.filter((final) => writtenOn(final, final.target ?? '').size > 0)
   const [only, ...others] = wrote
   if (only === undefined) {
     throw new ProblemError(
@@ -60,10 +60,12 @@ export function restorable(
   if (relationship === undefined || target === undefined) {
     throw new ProblemError('nothing-to-restore', `the ledger does not say where replication ${job} wrote`)
   }
-  const server = at ?? serverOf(only, target)
-  const written = writtenAt(only, server)
-  if (written.length === 0) {
-    const servers = [...new Set(writtenBy(only).flatMap((row) => row.writtenAt ?? [target]))]
+  const places = writtenOn(only, target)
+  const servers = [...places.keys()]
+  // Where it was to be written, or its partner where only that was.
+  const server = at ?? (places.has(target) ? target : (servers[0] ?? target))
+  const written = places.get(server)
+  if (written === undefined) {
     const message = `replication ${job} wrote nothing on ${server}; it wrote on ${servers.join(' and ')}`
     throw new ProblemError('nothing-to-restore', message, { near: servers })
   }
@@ -71,20 +73,13 @@ export function restorable(
   return { job, commit: only.commit ?? job, relationship, server, scopes: [...new Set(named)] }
 }
 
-function writtenBy(final: Outcome): readonly ScopeOutcome[] {
-  return (final.scopes ?? []).filter((row) => row.status === 'replicated' || row.writtenAt !== undefined)
-}
-
-function writtenAt(final: Outcome, server: string): readonly string[] {
-  return writtenBy(final)
-    .filter((row) => (row.writtenAt ?? [final.target]).includes(server))
-    .map(({ scope }) => scope)
-}
-
-/** Where it was to be written, or its partner where only that was written. */
-function serverOf(final: Outcome, target: string): string {
-  if (writtenAt(final, target).length > 0) return target
-  return writtenBy(final).flatMap((row) => row.writtenAt ?? [])[0] ?? target
+/** Server → the scopes that were written there. */
+function writtenOn(final: Outcome, target: string): ReadonlyMap<string, readonly string[]> {
+  const written = (final.scopes ?? []).flatMap((row) =>
+    serversWritten(row, target).map((server) => ({ server, scope: row.scope })),
+  )
+  const byServer = Map.groupBy(written, ({ server }) => server)
+  return new Map([...byServer].map(([server, rows]) => [server, rows.map(({ scope }) => scope)]))
 }
 
 function namedOf(text: string, written: readonly string[], job: string): readonly string[] {

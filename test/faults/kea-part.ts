@@ -5,10 +5,7 @@ import { appendFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { eventually } from '#harness/eventually.ts'
 import type { KeaServer } from '#harness/kea.ts'
-import type { Part } from './part.ts'
-
-/** Milliseconds before a supervisor starts again what has ended by itself. */
-const RESTART_MS = 200
+import { type Part, RESTART_MS } from './part.ts'
 
 export type KeaPart = Part & {
   /** Names the process that runs, never two alike; `undefined`: none does. */

@@ -31,7 +31,7 @@ export type Part = {
 }
 
 /** Milliseconds before a supervisor starts again what has ended by itself. */
-const RESTART_MS = 200
+export const RESTART_MS = 200
 const TERM_MS = 3_000
 /** Whoever ends so often before it is ready will not become ready. */
 const MAX_CRASHES = 5
